@@ -1,0 +1,41 @@
+"""How Alembic runs: on the application's engine, all of an upgrade in one transaction on both engines."""
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+
+from nxfs.core.database import lift_time_limit
+
+
+def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+    """Leave out of the comparison what no model can describe and the migrations own: the structures of full-text search."""
+    return not (reflected and name and (name == "search_vector" or "_search" in name))
+
+
+def run_migrations() -> None:
+    """Upgrade or downgrade on the engine of the current application."""
+    database = current_app.extensions["migrate"].db
+    with database.engine.connect() as connection:
+        lift_time_limit(connection)
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=database.metadata,
+            include_object=include_object,
+            compare_type=True,
+            render_as_batch=True,
+            transactional_ddl=True,
+        )
+        with connection.begin():
+            context.run_migrations()
+        if connection.dialect.name == "sqlite":
+            # PostgreSQL's autovacuum keeps the planner's figures; SQLite has them only from here.
+            connection.exec_driver_sql("PRAGMA analysis_limit = 1000")
+            connection.exec_driver_sql("ANALYZE")
+            connection.commit()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Offline mode is not supported: the search structures depend on the engine.")
+run_migrations()

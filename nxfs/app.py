@@ -1,0 +1,43 @@
+"""The application factory: a table of contents."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from nxfs.auth.routes import blp as auth
+from nxfs.cli.commands import COMMANDS
+from nxfs.config import PROJECT_ROOT, Config, load_environment
+from nxfs.core import database, http, openapi
+from nxfs.core.logging import configure_logging
+from nxfs.extensions import compress, cors, db, jwt, migrate
+from nxfs.tasks.routes.categories import blp as categories
+from nxfs.tasks.routes.projects import blp as projects
+from nxfs.tasks.routes.tasks import blp as tasks
+
+BLUEPRINTS = (auth, tasks, projects, categories)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return the application for ``config``, by default that of the environment and ``.env``."""
+    config = config or Config.from_environment(load_environment())
+    configure_logging(config.LOG_LEVEL, config.LOG_FORMAT)
+    app = Flask(__name__, static_folder=None)
+    app.config.from_object(config)
+    app.config.from_mapping(database.settings(config), **openapi.SETTINGS)
+
+    http.init_app(app)
+    db.init_app(app)
+    database.init_app(app)
+    migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
+    jwt.init_app(app)
+    cors.init_app(app, **http.cors_options(config.CORS_ORIGINS))
+    compress.init_app(app)
+
+    api = openapi.Api()
+    api.init_app(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(openapi.pages)
+    for command in COMMANDS:
+        app.cli.add_command(command)
+    return app

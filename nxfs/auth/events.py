@@ -1,0 +1,51 @@
+"""Facts about accounts and sessions that others may want to hear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nxfs.core.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRegistered(Event):
+    """An account was created."""
+
+    type: ClassVar[str] = "user_registered"
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserUpdated(Event):
+    """Fields of an account changed; ``fields`` names them."""
+
+    type: ClassVar[str] = "user_updated"
+    user_id: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserDeactivated(Event):
+    """An account can no longer be used."""
+
+    type: ClassVar[str] = "user_deactivated"
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChanged(Event):
+    """An account has a new password."""
+
+    type: ClassVar[str] = "password_changed"
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsEnded(Event):
+    """Sessions of a user ended, and with them their tokens; delivery closes their connections."""
+
+    type: ClassVar[str] = "sessions_ended"
+    user_id: int
+    session_ids: tuple[int, ...]
+    reason: str

@@ -1,0 +1,82 @@
+"""Reads of accounts and sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, select
+
+from nxfs.auth.models import PasswordReset, User, UserSession
+from nxfs.core import clock
+from nxfs.core.actor import Actor
+from nxfs.core.settings import setting
+from nxfs.extensions import db
+
+
+def comparable(name: str) -> str:
+    """Return what uniqueness and sign-in compare of an e-mail address or username."""
+    return name.strip().casefold()
+
+
+def find_user(identifier: str) -> User | None:
+    """Return the user with this e-mail address or username; a username never holds an ``@``."""
+    key = comparable(identifier)
+    column = User.email_key if "@" in key else User.username_key
+    return db.session.scalar(select(User).where(column == key))
+
+
+def get_user(user_id: int) -> User:
+    """Return the user, who exists: accounts are deactivated, never deleted."""
+    return db.session.get_one(User, user_id)
+
+
+def find_identity(session_id: int) -> Row[Any] | None:
+    """Return what a request needs to know of a session and its user: one row by primary keys."""
+    columns = (
+        UserSession.id.label("session_id"),
+        UserSession.ended_at,
+        UserSession.expires_at,
+        User.id.label("user_id"),
+        User.role,
+        User.username,
+        User.language,
+        User.is_active,
+        User.last_seen,
+    )
+    statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id == session_id)
+    return db.session.execute(statement).one_or_none()
+
+
+def select_live_sessions(actor: Actor) -> Select[Any]:
+    """Select the actor's sessions that can still be used, the one used last first."""
+    columns = (
+        UserSession.id,
+        UserSession.user_agent,
+        UserSession.address,
+        UserSession.created_at,
+        UserSession.last_used_at,
+        UserSession.expires_at,
+        (UserSession.id == actor.session_id).label("is_current"),
+    )
+    statement = select(*columns).where(UserSession.user_id == actor.id, is_live(clock.now()))
+    return statement.order_by(UserSession.last_used_at.desc(), UserSession.id.desc())
+
+
+def is_live(moment: datetime) -> ColumnElement[bool]:
+    """The condition that a session has neither ended nor run out at ``moment``."""
+    idle_since = moment - timedelta(hours=setting("SESSION_IDLE_HOURS"))
+    return UserSession.ended_at.is_(None) & (UserSession.expires_at > moment) & (UserSession.last_used_at > idle_since)
+
+
+def find_reset_user(token_hash: str) -> User | None:
+    """Return whose password the unused, unexpired reset link may set."""
+    statement = select(User).join(PasswordReset, PasswordReset.user_id == User.id)
+    is_valid = PasswordReset.used_at.is_(None) & (PasswordReset.expires_at > clock.now()) & User.is_active
+    return db.session.scalar(statement.where(PasswordReset.token_hash == token_hash, is_valid))
+
+
+def has_administrator() -> bool:
+    """True when somebody can administer the server."""
+    statement = select(User.id).where(User.role == "admin", User.is_active).limit(1)
+    return db.session.scalar(statement) is not None

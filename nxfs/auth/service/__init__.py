@@ -1,0 +1,1 @@
+"""Writes of accounts: registration and profiles, signing in, sessions and passwords."""

@@ -1,0 +1,95 @@
+"""Who sends a request: from an access token to the actor, with a short memory because every request asks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cachetools import TTLCache
+
+from nxfs.auth import queries
+from nxfs.auth.service import tokens
+from nxfs.core import clock
+from nxfs.core.actor import Actor
+from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError, TokenRevokedError
+
+# Other processes learn within a second that a session has ended; the rest of the second is for the read itself.
+REMEMBERED_SECONDS = 0.9
+MOST_REMEMBERED = 10_000
+
+
+class Memory:
+    """The actors of the tokens seen last. Tokens are unlike in every application, so that one memory serves them all."""
+
+    def __init__(self) -> None:
+        self._known: TTLCache[str, tuple[Actor, datetime]] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
+        self._forgotten = 0
+
+    def find(self, token: str) -> Actor | None:
+        """Return the actor of ``token`` if it was seen a moment ago; raise ``TokenExpiredError`` if it has run out."""
+        known = self._known.get(token)
+        if known is None:
+            return None
+        actor, expires_at = known
+        if expires_at <= clock.now():
+            raise TokenExpiredError
+        return actor
+
+    def load(self, token: str) -> Actor:
+        """Return the actor of ``token`` as the database has it, and keep it."""
+        claims = tokens.decode_access_token(token)
+        forgotten = self._forgotten
+        actor = _load_actor(claims)
+        # What was read before somebody's sessions ended must not be kept after it.
+        if forgotten == self._forgotten:
+            self._known[token] = (actor, claims.expires_at)
+        return actor
+
+    def forget(self, user_id: int) -> None:
+        """Ask the database again about the user's tokens."""
+        self._forgotten += 1
+        for token in [token for token, (actor, _) in list(self._known.items()) if actor.id == user_id]:
+            self._known.pop(token, None)
+
+
+_memory = Memory()
+
+
+def authenticate(token: str) -> Actor:
+    """Return whose access token this is.
+
+    Raises ``AuthenticationRequiredError`` (means nothing to us), ``TokenExpiredError`` or ``TokenRevokedError`` (its
+    session ended, its user is disabled).
+    """
+    return _memory.find(token) or _memory.load(token)
+
+
+def is_valid(token: str) -> bool:
+    """True for an access token that a request could be sent with."""
+    try:
+        authenticate(token)
+    except AuthenticationRequiredError:
+        return False
+    return True
+
+
+def forget(user_id: int) -> None:
+    """Make changes of the user or their sessions count at once in this process; the others follow within a second."""
+    _memory.forget(user_id)
+
+
+def _load_actor(claims: tokens.AccessClaims) -> Actor:
+    identity = queries.find_identity(claims.session_id)
+    if identity is None or identity.user_id != claims.user_id:
+        raise AuthenticationRequiredError
+    if identity.ended_at is not None or not identity.is_active:
+        raise TokenRevokedError
+    if identity.expires_at <= clock.now():
+        raise TokenExpiredError
+    return Actor(
+        id=identity.user_id,
+        role=identity.role,
+        username=identity.username,
+        language=identity.language,
+        session_id=identity.session_id,
+        last_seen=identity.last_seen,
+    )

@@ -1,0 +1,113 @@
+"""The back-off after wrong passwords: per name and network, so that a guesser does not lock the real user out elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy.exc import IntegrityError
+
+from nxfs.auth.errors import TooManySignInsError
+from nxfs.auth.models import SignInFailure, User
+from nxfs.auth.queries import comparable
+from nxfs.core import audit, clock
+from nxfs.core.transaction import Transaction
+from nxfs.extensions import db
+
+FREE_FAILURES = 5
+FIRST_BLOCK = timedelta(seconds=30)
+LONGEST_BLOCK = timedelta(minutes=15)
+FORGOTTEN_AFTER = timedelta(hours=12)
+IPV6_NETWORK_BITS = 64
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Who is being tried from where: the key that failures are counted under, alike for known and unknown names."""
+
+    name_hash: str
+    network: str
+
+    @classmethod
+    def of(cls, name: str) -> Attempt:
+        """Return the attempt at ``name`` from the address of the present request."""
+        digest = hashlib.sha256(comparable(name).encode()).hexdigest()
+        return cls(name_hash=digest, network=_network(audit.origin.get().address))
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The condition that chooses the attempt's row."""
+        return (SignInFailure.name_hash == self.name_hash) & (SignInFailure.network == self.network)
+
+
+def require_open(attempt: Attempt) -> None:
+    """Raise ``TooManySignInsError`` while the attempt is blocked; asked before any password is hashed."""
+    _refuse_if_blocked(db.session.scalar(select(SignInFailure).where(attempt.condition)))
+
+
+def require_still_open(tx: Transaction, attempt: Attempt) -> None:
+    """Raise ``TooManySignInsError`` if attempts made at the same time have used up the free failures meanwhile."""
+    _refuse_if_blocked(tx.session.scalar(_locked(attempt)))
+
+
+def count_failure(tx: Transaction, attempt: Attempt, user: User | None) -> None:
+    """Count a wrong password; from the fifth on each one blocks for 30 s, doubled up to 15 minutes."""
+    row = _locked_row(tx, attempt)
+    now = clock.now()
+    if row.last_failed_at < now - FORGOTTEN_AFTER:
+        row.failures = 0
+    row.failures += 1
+    row.last_failed_at = now
+    if row.failures >= FREE_FAILURES:
+        # The exponent is bounded because a number of hours would overflow long before a guesser tires.
+        pause = min(FIRST_BLOCK * 2 ** min(row.failures - FREE_FAILURES, 10), LONGEST_BLOCK)
+        row.blocked_until = now + pause
+        changes = {"failures": [row.failures - 1, row.failures], "blocked_until": [None, clock.to_wire(row.blocked_until)]}
+        tx.audit("auth.sign_in_locked", actor_id=None, target=user, changes=changes, outcome="failure")
+
+
+def forget_failures(tx: Transaction, *attempts: Attempt) -> None:
+    """Start counting anew, because the password was right or has been replaced."""
+    for attempt in attempts:
+        tx.session.execute(delete(SignInFailure).where(attempt.condition))
+
+
+def _refuse_if_blocked(row: SignInFailure | None) -> None:
+    if row is None or row.blocked_until is None:
+        return
+    seconds = (row.blocked_until - clock.now()).total_seconds()
+    if seconds > 0:
+        raise TooManySignInsError(retry_after=math.ceil(seconds))
+
+
+def _locked_row(tx: Transaction, attempt: Attempt) -> SignInFailure:
+    row = tx.session.scalar(_locked(attempt))
+    if row is not None:
+        return row
+    first = SignInFailure(name_hash=attempt.name_hash, network=attempt.network, failures=0, last_failed_at=clock.now())
+    # Another transaction may insert the row in the meantime, and then it is that one we count in.
+    with suppress(IntegrityError), tx.session.begin_nested():
+        tx.session.add(first)
+    return tx.session.scalars(_locked(attempt)).one()
+
+
+def _locked(attempt: Attempt) -> Select[tuple[SignInFailure]]:
+    statement = select(SignInFailure).where(attempt.condition).with_for_update()
+    return statement.execution_options(populate_existing=True)
+
+
+def _network(address: str | None) -> str:
+    """Return the address, or of an IPv6 address the network that one subscriber has."""
+    if address is None:
+        return ""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), IPV6_NETWORK_BITS), strict=False))

@@ -1,0 +1,217 @@
+"""Sessions: opened by a sign-in, carried on by refresh tokens that follow one another, and ended as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from nxfs.auth.errors import SessionExpiredError, SessionNotFoundError
+from nxfs.auth.events import SessionsEnded
+from nxfs.auth.models import RefreshToken, User, UserSession
+from nxfs.auth.service import authentication, tokens
+from nxfs.core import audit, clock
+from nxfs.core.actor import Actor
+from nxfs.core.errors import APIError, AuthenticationRequiredError, TokenRevokedError
+from nxfs.core.events import audience_of
+from nxfs.core.settings import setting
+from nxfs.core.transaction import Transaction, transaction
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a signed-in client holds: an access token, the refresh token that follows, and whose they are."""
+
+    access: str
+    refresh: str
+    user: User
+
+
+def open_session(tx: Transaction, user: User) -> Grant:
+    """Open a session of ``user`` on the device of the present request."""
+    now = clock.now()
+    source = audit.origin.get()
+    session = UserSession(
+        user_id=user.id,
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + timedelta(hours=setting("SESSION_ABSOLUTE_HOURS")),
+        address=source.address,
+        user_agent=source.user_agent,
+    )
+    tx.session.add(session)
+    tx.session.flush()
+    token = tokens.new_opaque_token()
+    tx.session.add(RefreshToken(session_id=session.id, token_hash=tokens.hash_of(token), created_at=now))
+    return _grant(session, token, user)
+
+
+def refresh_session(*, token: str) -> Grant:
+    """Exchange a refresh token for a new pair.
+
+    Used again within ``REFRESH_GRACE_SECONDS`` it gives the same successor, because clients refresh in parallel; used
+    later it was stolen from one of two holders, and the session ends. Raises ``AuthenticationRequiredError`` for an
+    unknown token, ``TokenRevokedError`` when the session has ended, ``SessionExpiredError`` when it has run out.
+    """
+    with transaction() as tx:
+        outcome = _exchange(tx, token)
+    # A refusal may end the session, which has to be committed before the refusal is raised.
+    if isinstance(outcome, APIError):
+        raise outcome
+    return outcome
+
+
+def sign_out(*, actor: Actor | None, refresh_token: str | None) -> None:
+    """End the actor's session and that of ``refresh_token``; one that is unknown or has ended is signed out already.
+
+    Raises ``AuthenticationRequiredError`` when there is neither.
+    """
+    if actor is None and refresh_token is None:
+        raise AuthenticationRequiredError
+    with transaction() as tx:
+        if actor is not None:
+            _sign_out(tx, actor.id, UserSession.id == actor.session_id)
+        if refresh_token is not None:
+            session = _lock_session(tx, _find_session_id(tx, tokens.hash_of(refresh_token)))
+            if session is not None:
+                _sign_out(tx, session.user_id, UserSession.id == session.id)
+
+
+def end_session(*, actor: Actor, session_id: int) -> None:
+    """End one of the actor's sessions; raise ``SessionNotFoundError`` if it is not one or has ended."""
+    with transaction() as tx:
+        if not end_sessions(tx, actor.id, UserSession.id == session_id, reason="ended_by_user", actor_id=actor.id):
+            raise SessionNotFoundError
+
+
+def end_other_sessions(*, actor: Actor) -> int:
+    """End all the actor's sessions but the present one; return how many ended."""
+    with transaction() as tx:
+        others = UserSession.id != actor.session_id
+        return len(end_sessions(tx, actor.id, others, reason="ended_by_user", actor_id=actor.id))
+
+
+def end_sessions(
+    tx: Transaction, user_id: int, *conditions: ColumnElement[bool], reason: str, actor_id: int | None
+) -> list[int]:
+    """End the user's sessions that meet ``conditions``, and their tokens at once; return the ids of those that ended."""
+    statement = (
+        update(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.ended_at.is_(None), *conditions)
+        .values(ended_at=clock.now(), end_reason=reason)
+        .returning(UserSession.id)
+        .execution_options(synchronize_session=False)
+    )
+    session_ids = sorted(tx.session.scalars(statement))
+    if session_ids:
+        event = SessionsEnded(
+            user_id=user_id, session_ids=tuple(session_ids), reason=reason, audience=audience_of(user_ids=[user_id])
+        )
+        tx.emit(event, actor_id=actor_id)
+        tx.after_commit(lambda: authentication.forget(user_id))
+        _audit_end(tx, user_id, session_ids, reason, actor_id)
+    return session_ids
+
+
+def touch_user(tx: Transaction, user_id: int, *conditions: ColumnElement[bool], **values: Any) -> User | None:
+    """Write when the user was seen, and ``values``, if they are active and meet ``conditions``; return them then, locked.
+
+    It is no change of the account: its version and ``updated_at`` stay.
+    """
+    statement = (
+        update(User)
+        .where(User.id == user_id, User.is_active, *conditions)
+        .values(last_seen=clock.now(), updated_at=User.updated_at, **values)
+        .returning(User)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return tx.session.scalar(statement)
+
+
+def _exchange(tx: Transaction, token: str) -> Grant | APIError:
+    token_hash = tokens.hash_of(token)
+    session = _lock_session(tx, _find_session_id(tx, token_hash))
+    if session is None:
+        return AuthenticationRequiredError()
+    # Read under the session's lock: of parallel refreshes exactly one finds the token unused.
+    link = tx.session.scalars(select(RefreshToken).where(RefreshToken.token_hash == token_hash)).one()
+    if session.ended_at is not None:
+        return TokenRevokedError()
+    if _has_run_out(session):
+        end_sessions(tx, session.user_id, UserSession.id == session.id, reason="expired", actor_id=None)
+        return SessionExpiredError()
+    if link.used_at is None:
+        successor = _use(tx, link, token)
+    else:
+        successor = _find_tip(tx, link, token)
+    if successor is None:
+        return _refuse_reuse(tx, session)
+    user = touch_user(tx, session.user_id)
+    if user is None:
+        return TokenRevokedError()
+    session.last_used_at = clock.now()
+    return _grant(session, successor, user)
+
+
+def _use(tx: Transaction, link: RefreshToken, token: str) -> str:
+    """Mark the token as used and store the hash of its successor."""
+    now = clock.now()
+    successor = tokens.successor_of(token)
+    link.used_at = now
+    tx.session.add(RefreshToken(session_id=link.session_id, token_hash=tokens.hash_of(successor), created_at=now))
+    return successor
+
+
+def _find_tip(tx: Transaction, link: RefreshToken, token: str) -> str | None:
+    """Return the live token at the end of the chain that follows a used ``token``; None once its grace is over."""
+    if clock.now() - link.used_at > timedelta(seconds=setting("REFRESH_GRACE_SECONDS")):
+        return None
+    later = select(RefreshToken.token_hash).where(
+        RefreshToken.session_id == link.session_id, RefreshToken.id > link.id
+    )
+    # Each step uses up one stored hash, so that the way to the live one, whose successor is not stored, is finite.
+    stored = set(tx.session.scalars(later))
+    while successor := tokens.successor_of(token, stored):
+        token = successor
+        stored.discard(tokens.hash_of(successor))
+    return token if not stored else None
+
+
+def _refuse_reuse(tx: Transaction, session: UserSession) -> APIError:
+    user = tx.session.get_one(User, session.user_id)
+    changes = {"session_id": [session.id, session.id]}
+    tx.audit("auth.refresh_token_reused", actor_id=None, target=user, changes=changes, outcome="failure")
+    end_sessions(tx, user.id, UserSession.id == session.id, reason="token_reused", actor_id=None)
+    return TokenRevokedError()
+
+
+def _find_session_id(tx: Transaction, token_hash: str) -> int | None:
+    return tx.session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
+
+
+def _lock_session(tx: Transaction, session_id: int | None) -> UserSession | None:
+    statement = select(UserSession).where(UserSession.id == session_id).with_for_update()
+    return tx.session.scalar(statement.execution_options(populate_existing=True))
+
+
+def _has_run_out(session: UserSession) -> bool:
+    idle = clock.now() - session.last_used_at
+    return session.expires_at <= clock.now() or idle >= timedelta(hours=setting("SESSION_IDLE_HOURS"))
+
+
+def _sign_out(tx: Transaction, user_id: int, condition: ColumnElement[bool]) -> None:
+    end_sessions(tx, user_id, condition, reason="signed_out", actor_id=user_id)
+
+
+def _audit_end(tx: Transaction, user_id: int, session_ids: list[int], reason: str, actor_id: int | None) -> None:
+    changes = {"session_ids": [session_ids, []], "reason": [None, reason]}
+    tx.audit("auth.sessions_ended", actor_id=actor_id, target=tx.session.get_one(User, user_id), changes=changes)
+
+
+def _grant(session: UserSession, refresh: str, user: User) -> Grant:
+    access = tokens.encode_access_token(
+        user_id=user.id, session_id=session.id, session_expires_at=session.expires_at
+    )
+    return Grant(access=access, refresh=refresh, user=user)

@@ -1,0 +1,66 @@
+"""Signing in with a password: the same answer, in the same time, for unknown names, disabled accounts and wrong passwords."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from nxfs.auth import queries
+from nxfs.auth.models import User
+from nxfs.auth.service import lockout, passwords, sessions
+from nxfs.auth.service.lockout import Attempt
+from nxfs.auth.service.sessions import Grant
+from nxfs.core import clock
+from nxfs.core.errors import InvalidCredentialsError
+from nxfs.core.transaction import Transaction, transaction
+from nxfs.extensions import db
+
+Found = TypeVar("Found", bound=User | None)
+
+
+def sign_in(*, identifier: str, password: str) -> Grant:
+    """Open a session for the e-mail address or username ``identifier``.
+
+    Raises ``InvalidCredentialsError``, or ``TooManySignInsError`` after too many wrong passwords from this network.
+    """
+    attempt = Attempt.of(identifier)
+    lockout.require_open(attempt)
+    user = detached(queries.find_user(identifier))
+    is_right = passwords.verify_password(user.password_hash if user else None, password)
+    if user is None or not is_right:
+        refuse_password(attempt, user, action="auth.sign_in_failed")
+        raise InvalidCredentialsError
+    new_hash = user.password_hash
+    if passwords.needs_new_hash(new_hash):
+        new_hash = passwords.hash_password(password)
+    with transaction() as tx:
+        grant = _open_session(tx, attempt, user, new_hash)
+    if grant is None:
+        refuse_password(attempt, user, action="auth.sign_in_failed")
+        raise InvalidCredentialsError
+    return grant
+
+
+def detached(user: Found) -> Found:
+    """Return ``user`` as plain values, and give the connection back: hashing may have to wait for its turn."""
+    db.session.close()
+    return user
+
+
+def refuse_password(attempt: Attempt, user: User | None, *, action: str) -> None:
+    """Count and audit a wrong password; raise ``TooManySignInsError`` if others used up the free failures meanwhile."""
+    with transaction() as tx:
+        lockout.require_still_open(tx, attempt)
+        lockout.count_failure(tx, attempt, user)
+        tx.audit(action, actor_id=None, target=user, outcome="failure")
+
+
+def _open_session(tx: Transaction, attempt: Attempt, user: User, new_hash: str) -> Grant | None:
+    """Return None if the account is disabled, or was changed while the password was checked."""
+    lockout.require_still_open(tx, attempt)
+    is_unchanged = User.password_hash == user.password_hash
+    present = sessions.touch_user(tx, user.id, is_unchanged, last_login=clock.now(), password_hash=new_hash)
+    if present is None:
+        return None
+    lockout.forget_failures(tx, attempt)
+    tx.audit("auth.signed_in", actor_id=present.id, target=present)
+    return sessions.open_session(tx, present)

@@ -1,0 +1,338 @@
+"""Settings: read once from the environment and `.env`, checked before anything starts."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+import click
+from dotenv import dotenv_values
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+EXAMPLE_SECRET_KEY = "change-me-to-at-least-32-random-characters"
+SECRET_KEY_LENGTH = 32
+SECRET_KEY_VARIETY = 8
+
+Parse = Callable[[str], Any]
+
+
+class ConfigurationError(click.ClickException):
+    """One sentence about one wrong setting, for the person who set it.
+
+    A ClickException, so that every `flask` command prints the sentence and stops where another exception
+    would show a traceback.
+    """
+
+    exit_code = 3
+
+
+class _Refused(Exception):
+    """The end of the sentence: why the value of one setting is refused."""
+
+
+def text(max_length: int = 1000) -> Parse:
+    """Return a parser of one line of text."""
+
+    def parse(value: str) -> str:
+        if len(value) > max_length or not value.isprintable():
+            raise _Refused(f"one line of at most {max_length} printable characters is allowed")
+        return value
+
+    return parse
+
+
+def integer(minimum: int, maximum: int) -> Parse:
+    """Return a parser of whole numbers from `minimum` to `maximum`."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,15}", value) or not minimum <= int(value) <= maximum:
+            raise _Refused(f"a whole number from {minimum} to {maximum} is allowed")
+        return int(value)
+
+    return parse
+
+
+def boolean() -> Parse:
+    """Return a parser of yes/no settings."""
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+    def parse(value: str) -> bool:
+        if value.lower() not in words:
+            raise _Refused("true or false is allowed")
+        return words[value.lower()]
+
+    return parse
+
+
+def choice(*allowed: str) -> Parse:
+    """Return a parser that accepts exactly the `allowed` words."""
+
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise _Refused(f"{', '.join(allowed[:-1])} or {allowed[-1]} is allowed")
+        return value
+
+    return parse
+
+
+def items(parse_item: Parse) -> Parse:
+    """Return a parser of comma-separated lists, each item read by `parse_item`."""
+
+    def parse(value: str) -> tuple[Any, ...]:
+        return tuple(parse_item(item.strip()) for item in value.split(",") if item.strip())
+
+    return parse
+
+
+def origin(value: str) -> str:
+    """Return `value` if it is a web origin or `*`; raise _Refused otherwise."""
+    if value == "*":
+        return value
+    return _web_address(value, r"", "scheme://host[:port] without a path is allowed for each origin")
+
+
+def web_url(value: str) -> str:
+    """Return the http or https address `value` without a trailing slash; raise _Refused otherwise."""
+    return _web_address(value.rstrip("/"), r"(/[^\s?#]*)?", "an address such as https://host[:port]/path is allowed")
+
+
+def email_address(value: str) -> str:
+    """Return `value` if it looks like one e-mail address; raise _Refused otherwise."""
+    if not re.fullmatch(r"[^\s@<>,;]{1,64}@[^\s@<>,;]{1,190}", value):
+        raise _Refused("an address such as name@example.com is allowed")
+    return value
+
+
+def sender(value: str) -> str:
+    """Return `value` if it is an address or `Name <address>`; raise _Refused otherwise."""
+    named = re.fullmatch(r"[^<>@\r\n]{1,80}<([^<>]+)>", value)
+    email_address(named.group(1) if named else value)
+    return value
+
+
+def password(value: str) -> str:
+    """Return `value` if it has the length of a password; raise _Refused otherwise."""
+    if not 8 <= len(value) <= 128:
+        raise _Refused("8 to 128 characters are allowed")
+    return value
+
+
+def time_zone(value: str) -> str:
+    """Return `value` if the time zone database knows it; raise _Refused otherwise."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, KeyError, OSError):
+        raise _Refused("a name of the time zone database such as Europe/Oslo is allowed") from None
+    return value
+
+
+def host_name(value: str) -> str:
+    """Return `value` if it is a host name or an IP address; raise _Refused otherwise."""
+    if not re.fullmatch(r"[0-9A-Za-z.:_-]{1,253}", value):
+        raise _Refused("a host name or an IP address is allowed")
+    return value
+
+
+def smtp_url(value: str) -> str:
+    """Return `value` if it is an address of a mail server; raise _Refused otherwise."""
+    allowed = "smtp://user:password@host:587?starttls=true or smtps://user:password@host:465 is allowed"
+    try:
+        parts = urlsplit(value)
+        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+        well_formed = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise _Refused(allowed) from None
+    if not well_formed or parts.path not in ("", "/") or options.keys() - {"starttls"}:
+        raise _Refused(allowed)
+    boolean()(options.get("starttls", "false"))
+    return value
+
+
+def database_url(value: str) -> str:
+    """Return the SQLAlchemy address of a SQLite file (made absolute) or a PostgreSQL database (on psycopg 3).
+
+    Raise _Refused for any other scheme.
+    """
+    scheme, _, rest = value.partition("://")
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg") and _has_valid_port(value):
+        return f"postgresql+psycopg://{rest}"
+    if scheme == "sqlite" and rest.startswith("/:memory:"):
+        return value
+    if scheme == "sqlite" and rest.startswith("/") and rest.strip("/"):
+        return f"sqlite:///{PROJECT_ROOT / rest[1:]}"
+    raise _Refused("sqlite:///path/to/file.db or postgresql://user:password@host/database is allowed")
+
+
+def _has_valid_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _web_address(value: str, path: str, allowed: str) -> str:
+    host = r"([0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|\[[0-9A-Fa-f:.]+\])"
+    match = re.fullmatch(rf"https?://{host}(:(?P<port>[0-9]{{1,5}}))?{path}", value)
+    if not match or not 0 < int(match["port"] or 80) < 65536:
+        raise _Refused(allowed)
+    return value
+
+
+def _setting(default: str, parse: Parse, *, secret: bool = False) -> Any:
+    return field(metadata={"default": default, "parse": parse, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Config:
+    """Every setting, once: its name, its default as one would write it, and the parser that checks it.
+
+    An empty text stands for "not set". `app.config.from_object(config)` takes an instance as it is.
+    """
+
+    NXFS_ENV: str = _setting("production", choice("production", "development", "test"))
+    SECRET_KEY: str = _setting("", text(), secret=True)
+    SECRET_KEY_PREVIOUS: str | None = _setting("", text(), secret=True)
+
+    DATABASE_URL: str = _setting("sqlite:///instance/nxfs.db", database_url, secret=True)
+    DATABASE_POOL_SIZE: int = _setting("20", integer(1, 500))
+    STATEMENT_TIMEOUT_SECONDS: int = _setting("10", integer(1, 3600))
+
+    HOST: str = _setting("127.0.0.1", host_name)
+    PORT: int = _setting("5000", integer(1, 65535))
+    WEB_CONCURRENCY: int = _setting("1", integer(1, 1000))
+    GRACEFUL_TIMEOUT_SECONDS: int = _setting("25", integer(1, 28))
+    PROXY_HOPS: int = _setting("0", integer(0, 5))
+    MAX_JSON_BYTES: int = _setting("1048576", integer(1024, 104857600))
+    MAX_UPLOAD_BYTES: int = _setting("12582912", integer(1024, 1073741824))
+
+    CORS_ORIGINS: tuple[str, ...] = _setting("http://localhost:3000", items(origin))
+    FRONTEND_URL: str = _setting("http://localhost:3000", web_url)
+    TIME_ZONE: str = _setting("Europe/Oslo", time_zone)
+
+    ACCESS_TOKEN_MINUTES: int = _setting("15", integer(1, 1440))
+    REFRESH_GRACE_SECONDS: int = _setting("30", integer(0, 600))
+    SESSION_IDLE_HOURS: int = _setting("336", integer(1, 87600))
+    SESSION_ABSOLUTE_HOURS: int = _setting("2160", integer(1, 87600))
+    REGISTRATION_OPEN: bool = _setting("true", boolean())
+    ADMIN_EMAIL: str | None = _setting("", email_address)
+    ADMIN_PASSWORD: str | None = _setting("", password, secret=True)
+
+    SMTP_URL: str | None = _setting("", smtp_url, secret=True)
+    MAIL_FROM: str = _setting("nxfs@localhost", sender)
+
+    LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
+    LOG_FORMAT: str = _setting("", choice("json", "console"))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings that `environment` holds, with the defaults for those it does not.
+
+        Unknown variables are ignored. Raise ConfigurationError for the first value that is not allowed.
+        """
+        values = {setting.name: _read(setting, environment) for setting in fields(cls)}
+        values["LOG_FORMAT"] = values["LOG_FORMAT"] or _default_log_format(values["NXFS_ENV"])
+        config = cls(**values)
+        for check in CHECKS:
+            check(config)
+        return config
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(_describe(setting, self) for setting in fields(self))})"
+
+
+def default_values() -> dict[str, str]:
+    """Return the name of every setting with its default, as the text one would write into `.env`."""
+    return {setting.name: setting.metadata["default"] for setting in fields(Config)}
+
+
+def load_environment() -> dict[str, str]:
+    """Return the process environment, completed by the project's `.env` file where it sets nothing itself.
+
+    FLASK_SKIP_DOTENV=1 leaves the file out, as it does for the `flask` command.
+    """
+    environment = dict(os.environ)
+    if environment.get("FLASK_SKIP_DOTENV", "") not in ("", "0", "false"):
+        return environment
+    from_file = dotenv_values(PROJECT_ROOT / ".env")
+    return {name: value for name, value in from_file.items() if value is not None} | environment
+
+
+def _read(setting: Field[Any], environment: Mapping[str, str]) -> Any:
+    value = environment.get(setting.name, "").strip() or setting.metadata["default"]
+    if not value:
+        return None
+    try:
+        return setting.metadata["parse"](value)
+    except _Refused as refusal:
+        shown = "(not shown)" if setting.metadata["secret"] else repr(value[:100])
+        raise ConfigurationError(f"{setting.name} is {shown}, but {refusal}.") from None
+
+
+def _default_log_format(environment_name: str) -> str:
+    return "console" if environment_name == "development" else "json"
+
+
+def _describe(setting: Field[Any], config: Config) -> str:
+    value = getattr(config, setting.name)
+    return f"{setting.name}={'***' if setting.metadata['secret'] and value else repr(value)}"
+
+
+def _check_secret_key(config: Config) -> None:
+    if not config.SECRET_KEY:
+        raise ConfigurationError(
+            "SECRET_KEY is missing, but the tokens are signed with it; set it to at least "
+            f"{SECRET_KEY_LENGTH} random characters (`make run` writes one into .env for development)."
+        )
+    if config.SECRET_KEY == config.SECRET_KEY_PREVIOUS:
+        raise ConfigurationError("SECRET_KEY_PREVIOUS is the same as SECRET_KEY; leave it out or set the former key.")
+    if config.NXFS_ENV == "production":
+        _check_strength("SECRET_KEY", config.SECRET_KEY)
+        _check_strength("SECRET_KEY_PREVIOUS", config.SECRET_KEY_PREVIOUS)
+
+
+def _check_strength(name: str, key: str | None) -> None:
+    if key is None:
+        return
+    if len(key) < SECRET_KEY_LENGTH:
+        raise ConfigurationError(
+            f"{name} has {len(key)} characters, but production needs at least {SECRET_KEY_LENGTH} random ones."
+        )
+    if key == EXAMPLE_SECRET_KEY or len(set(key)) < SECRET_KEY_VARIETY:
+        raise ConfigurationError(
+            f"{name} is the example's or easily guessed, but production needs at least "
+            f"{SECRET_KEY_LENGTH} random characters."
+        )
+
+
+def _check_concurrency(config: Config) -> None:
+    if config.WEB_CONCURRENCY > 1:
+        raise ConfigurationError(
+            f"WEB_CONCURRENCY is '{config.WEB_CONCURRENCY}', but only 1 is allowed; run more single-worker processes "
+            "instead, e.g. `honcho start -c web=2 web` behind a balancer with session affinity."
+        )
+
+
+def _check_origins(config: Config) -> None:
+    if config.NXFS_ENV == "production" and "*" in config.CORS_ORIGINS:
+        raise ConfigurationError("CORS_ORIGINS contains '*', but production allows only origins named one by one.")
+
+
+def _check_sessions(config: Config) -> None:
+    if config.SESSION_ABSOLUTE_HOURS < config.SESSION_IDLE_HOURS:
+        raise ConfigurationError(
+            f"SESSION_ABSOLUTE_HOURS is '{config.SESSION_ABSOLUTE_HOURS}', but at least SESSION_IDLE_HOURS "
+            f"({config.SESSION_IDLE_HOURS}) is allowed."
+        )
+
+
+def _check_database(config: Config) -> None:
+    if config.NXFS_ENV != "test" and config.DATABASE_URL.startswith("sqlite:///:memory:"):
+        raise ConfigurationError("DATABASE_URL names a database in memory, but only one that is kept is allowed.")
+
+
+CHECKS = (_check_secret_key, _check_concurrency, _check_origins, _check_sessions, _check_database)

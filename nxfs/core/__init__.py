@@ -1,0 +1,1 @@
+"""The kernel: errors, wire conventions, database, transactions. It knows no domain."""

@@ -1,0 +1,1 @@
+"""How requests are read, answered and documented: schemas, fields, parser, blueprint."""

@@ -1,0 +1,34 @@
+"""Conditional requests: entity tags on what we answer, and the versions that clients send back."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from flask import Response, request
+
+from nxfs.core.versions import Precondition
+
+
+def conditional(response: Response) -> Response:
+    """Give a successful answer to GET its ``ETag``, and make it 304 when the client has it already.
+
+    The tag is ``W/"<version>-<hash of the body>"``: caches compare all of it, ``If-Match`` the version. It is weak
+    because compression changes the bytes.
+    """
+    if response.status_code == 204:
+        response.set_data(b"")
+        response.headers.pop("Content-Type", None)
+        return response
+    body = response.get_json() if response.is_json else None
+    version = body.get("version", 0) if isinstance(body, dict) else 0
+    digest = blake2b(response.get_data(), digest_size=8).hexdigest()
+    response.set_etag(f"{version}-{digest}", weak=True)
+    if request.method in ("GET", "HEAD") and response.status_code == 200:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response.make_conditional(request)
+    return response
+
+
+def precondition() -> Precondition:
+    """Return what the request's ``If-Match`` header asks for."""
+    return Precondition.from_header(request.headers.get("If-Match"))

@@ -1,0 +1,131 @@
+"""The blueprint of all domains: a decorator that changes what a route does also writes it into the document."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import flask_smorest
+import marshmallow as ma
+from flask import Response
+
+from nxfs.core import pagination
+from nxfs.core.api import answers
+from nxfs.core.api.examples import example_of
+from nxfs.core.api.parser import Parser
+from nxfs.core.errors import (
+    APIError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PreconditionFailedError,
+    UnsupportedMediaTypeError,
+)
+
+View = TypeVar("View", bound=Callable[..., Any])
+SchemaType = type[ma.Schema] | ma.Schema
+
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The ETag of the version you have seen; 412 when there is a newer one.",
+    "schema": {"type": "string"},
+}
+
+
+def document(view: View, *, errors: tuple[type[APIError], ...] = (), **operation: Any) -> View:
+    """Write ``errors`` and OpenAPI ``operation`` keys into the view's entry of the document; the view is returned."""
+    entry = getattr(view, "_apidoc", {})
+    view._apidoc = entry  # type: ignore[attr-defined]
+    responses = entry.setdefault("response", {}).setdefault("responses", {})
+    for error in errors:
+        responses[error.status] = [http.HTTPStatus(error.status).name]
+    manual = entry.setdefault("manual_doc", {})
+    for key, value in operation.items():
+        manual[key] = manual.get(key, []) + value if isinstance(value, list) else value
+    return view
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose decorators stack in this order: guard, arguments, response or paginated, raises."""
+
+    ARGUMENTS_PARSER = Parser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"json": "application/json", "json_or_form": "application/json"}
+
+    def arguments(self, schema: SchemaType, *, location: str = "json", **keywords: Any) -> Callable[[View], View]:
+        """Pass what was loaded with ``schema`` to the view; ``location`` is ``json``, ``json_or_form`` or ``query``."""
+        instance = schema() if isinstance(schema, type) else schema
+        has_body = location in self.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING
+        if has_body:
+            keywords["example"] = example_of(instance, is_input=True)
+        read = super().arguments(instance, location=location, **keywords)
+        errors = (PayloadTooLargeError, UnsupportedMediaTypeError) if has_body else ()
+        return lambda view: document(read(view), errors=errors)
+
+    def response(self, status_code: int, schema: SchemaType | None = None, **keywords: Any) -> Callable[[View], View]:
+        """Answer with the dumped result, an ``ETag``, and 304 when the client has it already."""
+        instance = schema() if isinstance(schema, type) else schema
+        if instance is not None:
+            keywords.setdefault("example", example_of(instance, is_input=False))
+        dump = super().response(status_code, instance, **keywords)
+
+        def decorate(view: View) -> View:
+            dumped = dump(view)
+
+            @wraps(dumped)
+            def answer(*args: Any, **kwargs: Any) -> Response:
+                return answers.conditional(dumped(*args, **kwargs))
+
+            return answer  # type: ignore[return-value]
+
+        return decorate
+
+    def paginated(
+        self, item: type[ma.Schema], query: type[pagination.PageQuerySchema], **extra: ma.fields.Field
+    ) -> Callable[[View], View]:
+        """Pass the loaded query parameters to the view and answer with its ``Page`` in the list envelope."""
+        page_schema = pagination.envelope_schema(item, **extra)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def enveloped(*args: Any, **kwargs: Any) -> dict[str, Any]:
+                return pagination.envelope(view(*args, **kwargs))
+
+            answered = self.response(200, page_schema)(enveloped)
+            return self.arguments(query, location="query")(document(answered, errors=(NotFoundError,)))
+
+        return decorate
+
+    def versioned(self, view: View) -> View:
+        """Pass the ``If-Match`` header to the view as ``precondition``."""
+
+        @wraps(view)
+        def conditional(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, precondition=answers.precondition(), **kwargs)
+
+        return document(conditional, errors=(PreconditionFailedError,), parameters=[IF_MATCH])  # type: ignore[return-value]
+
+    def raises(self, *errors: type[APIError]) -> Callable[[View], View]:
+        """Write errors that the service raises into the document."""
+        return lambda view: document(view, errors=errors)
+
+    def _store_endpoint_docs(self, endpoint: str, view: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, view, parameters, tags, **options)
+        is_class = isinstance(view, type)
+        for method, entry in self._docs[endpoint].items():
+            if method != "parameters":
+                words = f"{method}_{view.__name__}" if is_class else view.__name__
+                first, *rest = words.split("_")
+                name = first + "".join(word[0].upper() + word[1:] for word in rest)
+                entry.setdefault("manual_doc", {})["operationId"] = name
+
+    def _prepare_arguments_doc(self, doc: dict[str, Any], doc_info: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+        parameters = doc_info.get("arguments", {}).get("parameters", [])
+        accepts_forms = any(parameter["in"] == "json_or_form" for parameter in parameters)
+        doc = super()._prepare_arguments_doc(doc, doc_info, **keywords)
+        if accepts_forms:
+            content = doc["requestBody"]["content"]
+            content["multipart/form-data"] = dict(content["application/json"])
+        return doc

@@ -1,0 +1,123 @@
+"""Field types of the wire: strict in JSON, with one documented form each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from nxfs.core.database import LARGEST_IDENTIFIER
+
+LARGEST_INTEGER = 2**53 - 1
+
+
+class Integer(ma.fields.Integer):
+    """A whole number; ``1.5``, ``true`` and ``"1"`` are none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class Identifier(Integer):
+    """The id of an object: 1 to 2^63-1."""
+
+    def __init__(self, **keywords: Any) -> None:
+        keywords.setdefault("validate", validate.Range(min=1, max=LARGEST_IDENTIFIER))
+        keywords["metadata"] = {"format": "int64", **keywords.get("metadata", {})}
+        super().__init__(**keywords)
+
+
+class Number(ma.fields.Float):
+    """A finite number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.make_error("invalid", input=value)
+        return float(value)
+
+
+class Boolean(ma.fields.Boolean):
+    """``true`` or ``false``; words and numbers are none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Line(ma.fields.String):
+    """One line of text, without blanks around it. ``minimum`` and ``maximum`` count characters after trimming."""
+
+    def __init__(self, *, minimum: int = 0, maximum: int, pattern: str | None = None, **keywords: Any) -> None:
+        checks: list[Any] = [validate.Length(min=minimum or None, max=maximum)]
+        if pattern is not None:
+            checks.append(validate.Regexp(f"^(?:{pattern})$", error="String does not match expected pattern."))
+        super().__init__(validate=checks, **keywords)
+        if pattern is None and minimum:
+            # So that the document says what trimming does: blanks alone are not a text.
+            self.metadata.setdefault("pattern", r"\S")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> str:
+        text = super()._deserialize(value, attr, data, **keywords)
+        return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+class LongText(ma.fields.String):
+    """Text of several lines, kept as written except for line ends. ``maximum`` counts characters."""
+
+    def __init__(self, *, maximum: int, **keywords: Any) -> None:
+        super().__init__(validate=validate.Length(max=maximum), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> str:
+        text = super()._deserialize(value, attr, data, **keywords)
+        return unicodedata.normalize("NFC", text).replace("\r\n", "\n")
+
+
+class Choice(ma.fields.String):
+    """One word of a closed list."""
+
+    def __init__(self, choices: Iterable[str], **keywords: Any) -> None:
+        super().__init__(validate=validate.OneOf(list(choices)), **keywords)
+
+
+class Date(ma.fields.Date):
+    """``YYYY-MM-DD`` and nothing else that ISO 8601 would allow."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dt.date:
+        if not isinstance(value, str) or len(value) != 10 or not value.isascii():
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **keywords)
+
+
+class Moment(ma.fields.DateTime):
+    """A time on the wire: UTC ISO 8601 with ``Z``."""
+
+    def _serialize(self, value: dt.datetime | None, attr: str | None, obj: Any, **keywords: Any) -> str | None:
+        return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+class Email(ma.fields.Email):
+    """An e-mail address, trimmed; ``maximum`` is the length of RFC 5321."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(validate=validate.Length(max=254), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> str:
+        return super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data, **keywords)
+
+
+class UniqueList(ma.fields.List):
+    """A list of at most ``maximum`` items; repeats count once."""
+
+    def __init__(self, item: Any, *, minimum: int = 0, maximum: int, **keywords: Any) -> None:
+        super().__init__(item, validate=validate.Length(min=minimum or None, max=maximum), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[Any]:
+        return list(dict.fromkeys(super()._deserialize(value, attr, data, **keywords)))

@@ -1,0 +1,152 @@
+"""Reads bodies and query strings, whatever their form, into what strict schemas expect."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import marshmallow as ma
+import orjson
+from flask import Request
+from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
+
+from nxfs.core.errors import InvalidInputError, MalformedRequestError, UnsupportedMediaTypeError
+from nxfs.core.messages import Text
+
+# The published front end adds `_t` to get past caches.
+IGNORED_PARAMETERS = frozenset({"_t"})
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
+BODY_MUST_BE_OBJECT = Text("The body must be a JSON object.", "Innholdet må være et JSON-objekt.")
+NOT_JSON = Text("The body is not valid JSON.", "Innholdet er ikke gyldig JSON.")
+JSON_ONLY = Text("Send JSON (application/json, UTF-8).", "Send JSON (application/json, UTF-8).")
+JSON_OR_FORM = Text(
+    "Send JSON (application/json, UTF-8) or a form (multipart/form-data).",
+    "Send JSON (application/json, UTF-8) eller et skjema (multipart/form-data).",
+)
+
+
+class Parser(FlaskParser):
+    """Reads a request for the ``arguments`` decorator; every failure is one of our errors."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}
+    DEFAULT_VALIDATION_STATUS = 400
+    __location_map__ = {**FlaskParser.__location_map__, "json_or_form": "load_json_or_form"}
+
+    def load_json(self, request: Request, schema: ma.Schema) -> Any:
+        """Return the JSON body."""
+        if not _is_json(request):
+            raise UnsupportedMediaTypeError(JSON_ONLY)
+        return _read_json(request.get_data())
+
+    def load_json_or_form(self, request: Request, schema: ma.Schema) -> Any:
+        """Return the body, a form's texts as the schema's fields would have them."""
+        if request.mimetype in FORM_TYPES:
+            return _read_texts(request.form, schema)
+        if not _is_json(request):
+            raise UnsupportedMediaTypeError(JSON_OR_FORM)
+        return _read_json(request.get_data())
+
+    def load_querystring(self, request: Request, schema: ma.Schema) -> Any:
+        """Return the query string as the schema's fields would have it."""
+        _refuse_unknown(request.args, schema)
+        return _read_texts(request.args, schema)
+
+    def handle_error(self, error: ma.ValidationError, *_: Any, **__: Any) -> None:
+        """Raise the validation errors of a schema as one ``InvalidInputError``."""
+        messages = error.messages if isinstance(error.messages, dict) else {"body": error.messages}
+        by_field: dict[str, list[Any]] = {}
+        for errors in messages.values():
+            by_field.update(flatten(errors))
+        raise InvalidInputError(field_errors=by_field)
+
+
+def flatten(messages: Any, path: str = "") -> dict[str, list[Any]]:
+    """Return marshmallow's nested messages as ``{dotted path: [sentences]}``; errors of the whole go under ``body``."""
+    if isinstance(messages, Mapping):
+        flat: dict[str, list[Any]] = {}
+        for key, value in messages.items():
+            inner = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+            flat.update(flatten(value, inner))
+        return flat
+    sentences = messages if isinstance(messages, list) else [messages]
+    return {path or "body": sentences}
+
+
+def _is_json(request: Request) -> bool:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    return request.mimetype == "application/json" and charset in ("utf-8", "utf8")
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequestError(NOT_JSON, details={"line": error.lineno, "column": error.colno}) from error
+    if not isinstance(document, dict):
+        raise InvalidInputError(field_errors={"body": [BODY_MUST_BE_OBJECT]})
+    _refuse_nul(document)
+    return document
+
+
+def _refuse_nul(value: Any, path: str = "") -> None:
+    """PostgreSQL cannot store NUL in text; refusing it here makes both engines alike."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidInputError(field_errors={path: [NUL_IN_TEXT]})
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_nul(key, "body")
+            _refuse_nul(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_nul(item, f"{path}.{index}")
+
+
+def _refuse_unknown(arguments: Iterable[str], schema: ma.Schema) -> None:
+    known = {field.data_key or name for name, field in schema.load_fields.items()}
+    for name in arguments:
+        if name in known or name in IGNORED_PARAMETERS:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
+        sentence = Text("Unknown parameter. Did you mean “{near}”?", "Ukjent parameter. Mente du «{near}»?")
+        if not near:
+            sentence = Text("This endpoint takes no parameters.", "Dette endepunktet tar ingen parametere.")
+        raise InvalidInputError(field_errors={name: [sentence.fill(near=near[0] if near else "")]})
+
+
+def _read_texts(texts: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]:
+    """Turn texts into the JSON values that the schema's fields expect; names the schema does not know stay texts."""
+    values: dict[str, Any] = {}
+    fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
+    for name in texts:
+        if name in IGNORED_PARAMETERS:
+            continue
+        field = fields.get(name)
+        if isinstance(field, ma.fields.List):
+            values[name] = [_read_text(text, field.inner) for text in texts.getlist(name)]
+        elif field is not None and len(texts.getlist(name)) > 1:
+            sentence = Text("Give this only once.", "Oppgi dette bare én gang.")
+            raise InvalidInputError(field_errors={name: [sentence]})
+        else:
+            values[name] = _read_text(texts[name], field)
+    _refuse_nul(values)
+    return values
+
+
+def _read_text(text: str, field: ma.fields.Field | None) -> Any:
+    if text == "" and field is not None and field.allow_none and not isinstance(field, ma.fields.String):
+        return None
+    if isinstance(field, ma.fields.Boolean):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(field, ma.fields.Integer):
+        digits = text[1:] if text.startswith("-") else text
+        return int(text) if digits.isdecimal() and digits.isascii() and len(digits) <= 19 else text
+    if isinstance(field, ma.fields.Float):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text

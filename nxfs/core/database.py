@@ -1,0 +1,183 @@
+"""The database under the models: column types, engine settings per engine, and the statement counter."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from flask import Flask
+from sqlalchemy import URL, BigInteger, DateTime, Engine, Integer, event
+from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from nxfs.config import Config
+from nxfs.core import clock
+from nxfs.extensions import db
+
+# SQLite numbers rows by themselves only in a column declared INTEGER.
+BigIdentifier = BigInteger().with_variant(Integer(), "sqlite")
+LARGEST_IDENTIFIER = 2**63 - 1
+
+# Waiting inside SQLite blocks the whole process, so it waits little there and the rest between attempts.
+SQLITE_BUSY_SECONDS = 0.05
+SQLITE_WRITER_WAIT_SECONDS = 5.0
+SQLITE_PROGRESS_STEPS = 5_000
+
+_statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; PostgreSQL keeps the zone, SQLite gets it back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored.")
+        return value.astimezone(UTC) if dialect.name != "sqlite" else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class IdentifierList(TypeDecorator[list[int]]):
+    """Reads numbers that SQL has aggregated into ``3,1,2`` as a sorted list; the result type of such a column only."""
+
+    impl = db.String
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[int]:
+        return sorted(int(number) for number in value.split(",")) if value else []
+
+
+Identifier = Annotated[int, mapped_column(BigIdentifier, primary_key=True)]
+Moment = Annotated[datetime, mapped_column(UtcDateTime)]
+
+
+class Timestamped:
+    """Adds ``created_at`` and ``updated_at``, set by us and never by a client."""
+
+    created_at: Mapped[Moment] = mapped_column(default=clock.now)
+    updated_at: Mapped[Moment] = mapped_column(default=clock.now, onupdate=clock.now)
+
+
+class Versioned:
+    """Adds ``version``, counted up by each update of the row: what ``If-Match`` is compared with."""
+
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> Mapping[str, Any]:
+        return {"version_id_col": cls.version}
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Return what Flask-SQLAlchemy reads from the application's configuration."""
+    url = make_url(config.DATABASE_URL)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    return {"SQLALCHEMY_DATABASE_URI": url, "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config, url)}
+
+
+def _engine_options(config: Config, url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"hide_parameters": True, "connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
+    milliseconds = int(config.STATEMENT_TIMEOUT_SECONDS * 1000)
+    # JIT costs more than it saves in statements of a few milliseconds.
+    options = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c jit=off -c timezone=UTC"
+    return {
+        "pool_size": config.DATABASE_POOL_SIZE,
+        "max_overflow": 0,
+        "pool_timeout": 10,
+        "pool_pre_ping": True,
+        "hide_parameters": True,
+        "connect_args": {"options": options, "connect_timeout": 5, "application_name": "nxfs"},
+    }
+
+
+def init_app(app: Flask) -> None:
+    """Attach the statement counter and, on SQLite, pragmas, real transactions and the statement time limit."""
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", _count_statement)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, app.config["STATEMENT_TIMEOUT_SECONDS"])
+
+
+def lift_time_limit(connection: Connection) -> None:
+    """Let the statements of ``connection`` take as long as they need: migrations, loading of large data sets."""
+    connection.execution_options(has_no_time_limit=True)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("SET lock_timeout = 0")
+
+
+def start_counting() -> list[int]:
+    """Begin to count the SQL statements of this greenlet; the returned list's only item is the running count."""
+    counter = [0]
+    _statements.set(counter)
+    return counter
+
+
+def _count_statement(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+    counter = _statements.get()
+    # SQLite's BEGIN is a statement of ours, PostgreSQL's one of the driver's; counted, the engines would differ.
+    if counter is not None and not statement.startswith("BEGIN"):
+        counter[0] += 1
+
+
+def _prepare_sqlite(engine: Engine, statement_timeout: float) -> None:
+    def connect(connection: sqlite3.Connection, record: Any) -> None:
+        # sqlite3 begins transactions by itself, too late for a consistent read; we do it in begin().
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-65536"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        record.info["deadline"] = None
+
+        def must_stop() -> bool:
+            deadline = record.info["deadline"]
+            return deadline is not None and time.monotonic() > deadline
+
+        connection.set_progress_handler(must_stop, SQLITE_PROGRESS_STEPS)
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("is_writer"):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    def limit_time(connection: Connection, *_: object) -> None:
+        if not connection.get_execution_options().get("has_no_time_limit"):
+            connection.info["deadline"] = time.monotonic() + statement_timeout
+
+    def lift_limit(connection: Connection, *_: object) -> None:
+        connection.info["deadline"] = None
+
+    event.listen(engine, "connect", connect)
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", limit_time)
+    event.listen(engine, "after_cursor_execute", lift_limit)
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock, which another process (a ``flask`` command) may hold; wait without blocking the loop."""
+    give_up_at = time.monotonic() + SQLITE_WRITER_WAIT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except Exception as error:
+            if "locked" not in str(error) or time.monotonic() > give_up_at:
+                raise
+            time.sleep(SQLITE_BUSY_SECONDS)

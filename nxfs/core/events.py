@@ -1,0 +1,51 @@
+"""Domain events: facts written to the event log in the transaction that made them true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from nxfs.core.database import Identifier, Moment
+from nxfs.extensions import db
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events: ids and plain values only. Subclasses are named in the past tense and set ``type``.
+
+    ``audience`` names who may hear of it: ``user:7`` for one person, ``project:3`` for its members.
+    """
+
+    type: ClassVar[str]
+    audience: tuple[str, ...] = field(default=())
+
+    def payload(self) -> dict[str, Any]:
+        """Return the event's own fields as JSON values."""
+        values = asdict(self)
+        values.pop("audience")
+        return values
+
+
+class EventRecord(db.Model):
+    """One line of the event log."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_occurred_at", "occurred_at"),)
+
+    id: Mapped[Identifier]
+    type: Mapped[str] = mapped_column(String(60))
+    actor_id: Mapped[int | None] = mapped_column(db.BigInteger)
+    audience: Mapped[list[str]] = mapped_column(JSON)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    occurred_at: Mapped[Moment]
+
+
+def audience_of(*, user_ids: Iterable[int | None] = (), project_ids: Iterable[int | None] = ()) -> tuple[str, ...]:
+    """Return the audience entries of these users and projects; ``None`` is passed over, order and repeats do not matter."""
+    users = {f"user:{user_id}" for user_id in user_ids if user_id is not None}
+    projects = {f"project:{project_id}" for project_id in project_ids if project_id is not None}
+    return tuple(sorted(users | projects))

@@ -1,0 +1,188 @@
+"""What surrounds every HTTP request: its id, limits, headers, log line, and the envelope of whatever goes wrong."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, current_app, g, request
+from flask.json.provider import JSONProvider
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter, ValidationError
+
+from nxfs.core import audit, database, errors
+from nxfs.core.database import LARGEST_IDENTIFIER
+from nxfs.core.errors import APIError, InternalServerError, NotAcceptableError, ServiceUnavailableError
+from nxfs.core.messages import LANGUAGES
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+EXPOSED_HEADERS = (
+    "X-Request-ID",
+    "X-Response-Time",
+    "X-DB-Queries",
+    "ETag",
+    "Link",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+log = structlog.get_logger("nxfs.request")
+error_log = structlog.get_logger("nxfs.error")
+
+
+class OrjsonProvider(JSONProvider):
+    """JSON by orjson: the same text for the same value, whichever surface sends it."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        body = orjson.dumps(self._prepare_response_obj(args, kwargs))
+        return self._app.response_class(body, mimetype="application/json")
+
+
+class IdentifierConverter(BaseConverter):
+    """An id in a path, 1 to 2^63-1; anything else is an unknown URL."""
+
+    regex = r"[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        if int(value) > LARGEST_IDENTIFIER:
+            raise ValidationError
+        return int(value)
+
+
+def init_app(app: Flask) -> None:
+    """Install everything that surrounds a request. Call it before other extensions: its headers are set last."""
+    app.json = OrjsonProvider(app)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdentifierConverter
+    hops = app.config["PROXY_HOPS"]
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Exception, _render)
+
+
+def cors_options(origins: Sequence[str]) -> dict[str, Any]:
+    """Return Flask-CORS's options for the configured ``origins``."""
+    return {
+        "origins": list(origins),
+        "expose_headers": EXPOSED_HEADERS,
+        "allow_headers": ["Authorization", "Content-Type", "Accept-Language", "If-Match", "If-None-Match", "X-Request-ID", "Idempotency-Key"],
+        "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        "max_age": 600,
+        "vary_header": True,
+    }
+
+
+def client_address() -> str | None:
+    """Return the client's IP address, or None when what the proxy sent is none."""
+    try:
+        return str(ipaddress.ip_address(request.remote_addr or ""))
+    except ValueError:
+        return None
+
+
+def language() -> str:
+    """Return the language of the answer: the signed-in user's, else what ``Accept-Language`` prefers, else English."""
+    actor = g.get("actor")
+    if actor is not None and actor.language in LANGUAGES:
+        return actor.language
+    best = request.accept_languages.best_match(["en", "no", "nb", "nn"], default="en")
+    return "en" if best == "en" else "no"
+
+
+def _begin() -> None:
+    g.started_at = time.perf_counter()
+    g.statements = database.start_counting()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    user_agent = (request.user_agent.string or "")[:300].replace("\x00", "") or None
+    audit.origin.set(audit.Origin(g.request_id, client_address(), user_agent))
+    is_form = request.mimetype == "multipart/form-data"
+    request.max_content_length = request.max_form_memory_size = (
+        current_app.config["MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"]
+    )
+    if request.path.startswith("/api/") and not request.accept_mimetypes.accept_json and request.accept_mimetypes:
+        raise NotAcceptableError
+
+
+def _finish(response: Response) -> Response:
+    elapsed = time.perf_counter() - g.get("started_at", time.perf_counter())
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    response.headers["X-Response-Time"] = f"{elapsed:.3f}s"
+    response.headers["X-DB-Queries"] = str(g.statements[0] if "statements" in g else 0)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if response.is_json:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.update(["Authorization", "Accept-Language"])
+    actor = g.get("actor")
+    log.info(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        ms=round(elapsed * 1000, 1),
+        user=actor.id if actor else None,
+    )
+    return response
+
+
+def _render(error: Exception) -> ResponseReturnValue:
+    known = _known(error)
+    body = errors.envelope(known, language=language(), request_id=g.get("request_id"))
+    headers = dict(known.headers)
+    if isinstance(error, HTTPException) and error.response is None:
+        headers |= {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return body, known.status, headers
+
+
+def _known(error: Exception) -> APIError:
+    """Return what the client may learn of ``error``; what it may not goes to the log."""
+    if isinstance(error, APIError):
+        return error
+    if isinstance(error, HTTPException):
+        known = errors.BY_STATUS.get(error.code or 500)
+        return known() if known else _from_unlisted_status(error)
+    if isinstance(error, OperationalError | PoolTimeoutError):
+        error_log.error("database unavailable", exc_info=error)
+        return ServiceUnavailableError()
+    error_log.error("unhandled exception", exc_info=error)
+    return InternalServerError()
+
+
+def _from_unlisted_status(error: HTTPException) -> APIError:
+    """A status outside our list (431, 414, 416) is a malformed request for the client."""
+    return errors.MalformedRequestError() if (error.code or 500) < 500 else InternalServerError()

@@ -1,0 +1,1 @@
+"""Tasks, the projects they belong to, and the categories they are sorted by."""

@@ -1,0 +1,75 @@
+"""What can go wrong with tasks, projects and categories."""
+
+from __future__ import annotations
+
+from nxfs.core.errors import BusinessRuleError, ConflictError, InvalidInputError, NotFoundError
+from nxfs.core.messages import Text
+
+
+class TaskNotFoundError(NotFoundError):
+    """No such task, or one that the actor may not see."""
+
+    message = Text("This task does not exist.", "Denne oppgaven finnes ikke.")
+
+
+class ProjectNotFoundError(NotFoundError):
+    """No such project, or one that the actor may not see."""
+
+    message = Text("This project does not exist.", "Dette prosjektet finnes ikke.")
+
+
+class CategoryNotFoundError(NotFoundError):
+    """No such category."""
+
+    message = Text("This category does not exist.", "Denne kategorien finnes ikke.")
+
+
+class MemberNotFoundError(NotFoundError):
+    """The user is not a member of the project."""
+
+    message = Text("This person is not a member of the project.", "Denne personen er ikke medlem av prosjektet.")
+
+
+class CategoryNameTakenError(ConflictError):
+    """Another category has the name."""
+
+    message = Text("There is already a category with this name.", "Det finnes allerede en kategori med dette navnet.")
+
+
+class CategorySlugTakenError(ConflictError):
+    """Another category has the slug."""
+
+    message = Text("There is already a category with this slug.", "Det finnes allerede en kategori med denne slugen.")
+
+
+class MemberExistsError(ConflictError):
+    """The user is a member already."""
+
+    message = Text("This person is already a member.", "Denne personen er allerede medlem.")
+
+
+class TaskInOtherProjectError(BusinessRuleError):
+    """The task to remove belongs to another project, or to none."""
+
+    message = Text("This task does not belong to the project.", "Denne oppgaven hører ikke til prosjektet.")
+
+
+class ProjectTooLargeError(BusinessRuleError):
+    """The project has too many tasks to be duplicated at once."""
+
+    message = Text(
+        "A project with more than {most} tasks cannot be duplicated.",
+        "Et prosjekt med mer enn {most} oppgaver kan ikke dupliseres.",
+    )
+
+
+class MergeIntoItselfError(BusinessRuleError):
+    """A category was to be merged into itself."""
+
+    message = Text("A category cannot be merged into itself.", "En kategori kan ikke slås sammen med seg selv.")
+
+
+def unknown_reference(field: str, value: object) -> InvalidInputError:
+    """Return the error for a field that names something the actor cannot see."""
+    sentence = Text("There is no “{value}” that you can use here.", "Det finnes ingen «{value}» som du kan bruke her.")
+    return InvalidInputError(field_errors={field: [sentence.fill(value=str(value)[:100])]})

@@ -1,0 +1,102 @@
+"""Facts about tasks, projects and categories that others may want to hear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nxfs.core.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCreated(Event):
+    """A task was created."""
+
+    type: ClassVar[str] = "task_created"
+    task_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskUpdated(Event):
+    """Fields of a task changed; ``fields`` names them."""
+
+    type: ClassVar[str] = "task_updated"
+    task_id: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDeleted(Event):
+    """A task was deleted."""
+
+    type: ClassVar[str] = "task_deleted"
+    task_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectCreated(Event):
+    """A project was created."""
+
+    type: ClassVar[str] = "project_created"
+    project_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectUpdated(Event):
+    """Fields of a project changed; ``fields`` names them."""
+
+    type: ClassVar[str] = "project_updated"
+    project_id: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectDeleted(Event):
+    """A project was deleted; its tasks stayed."""
+
+    type: ClassVar[str] = "project_deleted"
+    project_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectMemberAdded(Event):
+    """A user became a member of a project."""
+
+    type: ClassVar[str] = "project_member_added"
+    project_id: int
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectMemberRemoved(Event):
+    """A user is no longer a member of a project."""
+
+    type: ClassVar[str] = "project_member_removed"
+    project_id: int
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryCreated(Event):
+    """A category was created."""
+
+    type: ClassVar[str] = "category_created"
+    category_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryUpdated(Event):
+    """Fields of a category changed; ``fields`` names them."""
+
+    type: ClassVar[str] = "category_updated"
+    category_id: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryDeleted(Event):
+    """A category was deleted; ``merged_into`` is the one that took its tasks, if any."""
+
+    type: ClassVar[str] = "category_deleted"
+    category_id: int
+    merged_into: int | None = None

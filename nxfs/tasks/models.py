@@ -1,0 +1,167 @@
+"""Tasks, projects with members, and categories."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, SmallInteger, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from nxfs.core import clock
+from nxfs.core.database import BigIdentifier, Identifier, Moment, Timestamped, Versioned
+from nxfs.extensions import db
+
+STATUSES = ("todo", "in_progress", "completed")
+PRIORITIES = ("low", "medium", "high")
+STATUS_NAMES_NB = {"todo": "å gjøre", "in_progress": "pågående", "completed": "fullført"}
+
+
+# Compared byte by byte on both engines, whatever the database's locale.
+SortKey = String(400).with_variant(String(400, collation="C"), "postgresql")
+
+
+class Ranked(TypeDecorator[str]):
+    """A word of a closed list, stored as its rank, so that ordering by it is ordering by the column."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> int | None:
+        return None if value is None else self.words.index(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.words[value]
+
+
+class Completable:
+    """Adds ``status`` and ``completed_at``, which always agree."""
+
+    status: Mapped[str] = mapped_column(Ranked(STATUSES), default="todo")
+    completed_at: Mapped[Moment | None]
+
+    def set_status(self, status: str) -> None:
+        """Change the status, and with it the time of completion."""
+        if status == "completed" and self.completed_at is None:
+            self.completed_at = clock.now()
+        if status != "completed":
+            self.completed_at = None
+        self.status = status
+
+
+task_categories = Table(
+    "task_categories",
+    db.metadata,
+    Column("task_id", BigIdentifier, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("category_id", BigIdentifier, ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_task_categories_category_id_task_id", "category_id", "task_id"),
+)
+
+
+class Category(Versioned, Timestamped, db.Model):
+    """A category that all users share. ``name_key`` is what uniqueness compares, ``search_document`` what search reads."""
+
+    __tablename__ = "categories"
+    __table_args__ = (
+        Index("uq_categories_slug", "slug", unique=True),
+        Index("uq_categories_name_key", "name_key", unique=True),
+    )
+
+    id: Mapped[Identifier]
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = mapped_column(String(200))
+    name_nb: Mapped[str | None] = mapped_column(String(100))
+    slug: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str] = mapped_column(String(500), default="")
+    color: Mapped[str | None] = mapped_column(String(7))
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    search_document: Mapped[str] = mapped_column(Text, default="")
+
+
+class Project(Versioned, Completable, Timestamped, db.Model):
+    """A project of its owner and its members."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        Index("ix_projects_user_id", "user_id"),
+        Index("ix_projects_slug", "slug"),
+        Index("ix_projects_name_key", "name_key"),
+    )
+
+    id: Mapped[Identifier]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    name: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(String(400))
+    name_nb: Mapped[str] = mapped_column(String(200), default="")
+    slug: Mapped[str] = mapped_column(String(220))
+    description: Mapped[str] = mapped_column(Text, default="")
+    description_nb: Mapped[str] = mapped_column(Text, default="")
+    search_document: Mapped[str] = mapped_column(Text, default="")
+
+
+class ProjectMember(db.Model):
+    """A user who works on a project of somebody else."""
+
+    __tablename__ = "project_members"
+    __table_args__ = (Index("ix_project_members_user_id_project_id", "user_id", "project_id"),)
+
+    project_id: Mapped[int] = mapped_column(
+        BigIdentifier, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    added_at: Mapped[Moment] = mapped_column(default=clock.now)
+
+
+class Task(Versioned, Completable, Timestamped, db.Model):
+    """A task. ``search_title`` and ``search_text`` hold its folded words for full-text search."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("ix_tasks_user_id_created_at", "user_id", "created_at"),
+        Index("ix_tasks_assignee_id", "assignee_id"),
+        Index("ix_tasks_project_id", "project_id"),
+        Index("ix_tasks_created_at_id", "created_at", "id"),
+        Index("ix_tasks_updated_at_id", "updated_at", "id"),
+        Index("ix_tasks_due_date_id", "due_date", "id"),
+        Index("ix_tasks_title_key_id", "title_key", "id"),
+        # Answers counts over any combination of these without reading the rows themselves.
+        Index(
+            "ix_tasks_filters",
+            "status",
+            "priority",
+            "due_date",
+            "project_id",
+            "assignee_id",
+            "user_id",
+            "created_at",
+            "id",
+        ),
+    )
+
+    id: Mapped[Identifier]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
+    title: Mapped[str] = mapped_column(String(200))
+    title_key: Mapped[str] = mapped_column(SortKey)
+    title_nb: Mapped[str] = mapped_column(String(200), default="")
+    description: Mapped[str] = mapped_column(Text, default="")
+    description_nb: Mapped[str] = mapped_column(Text, default="")
+    notes: Mapped[str] = mapped_column(Text, default="")
+    priority: Mapped[str] = mapped_column(Ranked(PRIORITIES), default="medium")
+    due_date: Mapped[date | None]
+    estimated_hours: Mapped[float | None]
+    search_title: Mapped[str] = mapped_column(Text, default="")
+    search_text: Mapped[str] = mapped_column(Text, default="")
+
+
+def plain_values(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the named attributes of ``row`` as JSON values, for the audit log and the event log."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}

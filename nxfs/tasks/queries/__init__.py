@@ -1,0 +1,1 @@
+"""Reads of tasks, projects and categories."""

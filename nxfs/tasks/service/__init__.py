@@ -1,0 +1,1 @@
+"""Changes to tasks, projects and categories: the only code that writes them."""

@@ -1,0 +1,1 @@
+"""Tests: in-process ones on both engines, and some against the real server process."""

@@ -1,0 +1,17 @@
+"""The web process: gevent's patches come before any other import, then the application."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+
+from nxfs.app import create_app
+from nxfs.config import Config, ConfigurationError, load_environment
+
+try:
+    application = app = create_app(Config.from_environment(load_environment()))
+except ConfigurationError as error:
+    print(f"Error: {error}", file=sys.stderr)
+    # gunicorn takes this code for "cannot start" and stops, where others make it start the worker again and again.
+    sys.exit(3)
