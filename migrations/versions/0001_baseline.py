@@ -7,7 +7,6 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -58,6 +57,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=45), nullable=True),
         sa.Column("user_agent", sa.String(length=300), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_entries_actor_id", "audit_entries", ["actor_id"], unique=False)
     op.create_index("ix_audit_entries_occurred_at", "audit_entries", ["occurred_at"], unique=False)
@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_events_occurred_at", "events", ["occurred_at"], unique=False)
 
@@ -86,6 +87,7 @@ def upgrade() -> None:
         sa.Column("last_failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_failures")),
+        sqlite_autoincrement=True,
     )
     op.create_index("uq_sign_in_failures_name_hash_network", "sign_in_failures", ["name_hash", "network"], unique=True)
 
@@ -118,6 +120,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("role IN ('user', 'staff', 'admin')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sqlite_autoincrement=True,
     )
     op.create_index("uq_users_email_key", "users", ["email_key"], unique=True)
     op.create_index("uq_users_username_key", "users", ["username_key"], unique=True)
@@ -140,6 +143,7 @@ def upgrade() -> None:
             ["created_by"], ["users.id"], name=op.f("fk_categories_created_by_users"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_categories")),
+        sqlite_autoincrement=True,
     )
     op.create_index("uq_categories_name_key", "categories", ["name_key"], unique=True)
     op.create_index("uq_categories_slug", "categories", ["slug"], unique=True)
@@ -156,6 +160,7 @@ def upgrade() -> None:
             ["user_id"], ["users.id"], name=op.f("fk_password_resets_user_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_password_resets")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_password_resets_user_id", "password_resets", ["user_id"], unique=False)
     op.create_index("uq_password_resets_token_hash", "password_resets", ["token_hash"], unique=True)
@@ -178,6 +183,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_projects_user_id_users"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_projects_name_key", "projects", ["name_key"], unique=False)
     op.create_index("ix_projects_slug", "projects", ["slug"], unique=False)
@@ -198,6 +204,7 @@ def upgrade() -> None:
             ["user_id"], ["users.id"], name=op.f("fk_user_sessions_user_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_sessions")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_user_sessions_user_id", "user_sessions", ["user_id"], unique=False)
 
@@ -230,6 +237,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_tokens")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_refresh_tokens_session_id", "refresh_tokens", ["session_id"], unique=False)
     op.create_index("uq_refresh_tokens_token_hash", "refresh_tokens", ["token_hash"], unique=True)
@@ -268,6 +276,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tasks_user_id_users"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_tasks_assignee_id", "tasks", ["assignee_id"], unique=False)
     op.create_index("ix_tasks_created_at_id", "tasks", ["created_at", "id"], unique=False)

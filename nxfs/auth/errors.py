@@ -17,7 +17,8 @@ WRONG_PASSWORD = Text("This is not your password.", "Dette er ikke passordet dit
 SAME_PASSWORD = Text("Choose a password that differs from the old one.", "Velg et annet passord enn det gamle.")
 COMMON_PASSWORD = Text("This password is too common.", "Dette passordet er for vanlig.")
 SIMILAR_PASSWORD = Text(
-    "This password is too similar to your name or address.", "Dette passordet ligner for mye på navnet eller adressen din."
+    "This password is too similar to your name or address.",
+    "Dette passordet ligner for mye på navnet eller adressen din.",
 )
 EMAIL_TAKEN = Text("There is already an account with this e-mail.", "Det finnes allerede en konto med denne e-posten.")
 USERNAME_TAKEN = Text("This username is taken.", "Dette brukernavnet er opptatt.")
@@ -95,5 +96,6 @@ class LastAdministratorError(BusinessRuleError):
     """Without this account nobody could administer the server."""
 
     message = Text(
-        "You are the only administrator. Appoint another one first.", "Du er den eneste administratoren. Utnevn en til først."
+        "You are the only administrator. Appoint another one first.",
+        "Du er den eneste administratoren. Utnevn en til først.",
     )

@@ -8,17 +8,25 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
-from nxfs.auth import service
+from nxfs.auth.service import authentication
 from nxfs.core.actor import Actor
 from nxfs.core.api.blueprint import document
 from nxfs.core.errors import AuthenticationRequiredError, ForbiddenError
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+BEARER: dict[str, list[str]] = {"bearer": []}
+ANONYMOUS: dict[str, list[str]] = {}
+
 
 def current_actor() -> Actor:
     """Return who is signed in; only behind ``login_required``."""
     return g.actor
+
+
+def find_actor() -> Actor | None:
+    """Return who is signed in, if anybody; only behind ``login_optional``."""
+    return g.get("actor")
 
 
 def login_required(view: View) -> View:
@@ -29,7 +37,21 @@ def login_required(view: View) -> View:
         g.actor = _authenticate()
         return view(*args, **kwargs)
 
-    return document(guarded, errors=(AuthenticationRequiredError,), security=[{"bearer": []}])  # type: ignore[return-value]
+    return document(guarded, errors=(AuthenticationRequiredError,), security=[BEARER])  # type: ignore[return-value]
+
+
+def login_optional(view: View) -> View:
+    """Find out who is signed in, and let everybody through; a token that is not valid counts as none."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            g.actor = _authenticate()
+        except AuthenticationRequiredError:
+            g.actor = None
+        return view(*args, **kwargs)
+
+    return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
 
 
 def staff_required(view: View) -> View:
@@ -48,4 +70,4 @@ def _authenticate() -> Actor:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthenticationRequiredError
-    return service.authenticate(token.strip())
+    return authentication.authenticate(token.strip())

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, Str
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nxfs.core import clock
-from nxfs.core.database import Identifier, Moment, Timestamped, Versioned
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, Identifier, Moment, Timestamped, Versioned
 from nxfs.extensions import db
 
 ROLES = ("user", "staff", "admin")
@@ -23,6 +23,7 @@ class User(Versioned, Timestamped, db.Model):
         Index("uq_users_email_key", "email_key", unique=True),
         Index("uq_users_username_key", "username_key", unique=True),
         CheckConstraint("role IN ('user', 'staff', 'admin')", name="role"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]
@@ -63,7 +64,7 @@ class UserSession(db.Model):
     """A sign-in on one device: a family of refresh tokens that ends as one."""
 
     __tablename__ = "user_sessions"
-    __table_args__ = (Index("ix_user_sessions_user_id", "user_id"),)
+    __table_args__ = (Index("ix_user_sessions_user_id", "user_id"), IDS_ARE_NEVER_REUSED)
 
     id: Mapped[Identifier]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -83,6 +84,7 @@ class RefreshToken(db.Model):
     __table_args__ = (
         Index("uq_refresh_tokens_token_hash", "token_hash", unique=True),
         Index("ix_refresh_tokens_session_id", "session_id"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]
@@ -99,6 +101,7 @@ class PasswordReset(db.Model):
     __table_args__ = (
         Index("uq_password_resets_token_hash", "token_hash", unique=True),
         Index("ix_password_resets_user_id", "user_id"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]
@@ -113,7 +116,10 @@ class SignInFailure(db.Model):
     """Failed sign-ins of one name from one network: the back-off of a guesser leaves the real user elsewhere alone."""
 
     __tablename__ = "sign_in_failures"
-    __table_args__ = (Index("uq_sign_in_failures_name_hash_network", "name_hash", "network", unique=True),)
+    __table_args__ = (
+        Index("uq_sign_in_failures_name_hash_network", "name_hash", "network", unique=True),
+        IDS_ARE_NEVER_REUSED,
+    )
 
     id: Mapped[Identifier]
     name_hash: Mapped[str] = mapped_column(String(64))

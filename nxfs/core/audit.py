@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nxfs.core.database import Identifier, Moment
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, Identifier, Moment
 from nxfs.extensions import db
 
 REDACTED = "[redacted]"
@@ -25,17 +25,19 @@ class Origin:
     user_agent: str | None = None
 
 
-origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_NOWHERE = Origin()
+origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 class AuditEntry(db.Model):
-    """One entry of the audit log. ``action`` reads ``tasks.task_updated``, ``outcome`` is ``success`` or ``failure``."""
+    """One entry of the audit log. ``action`` reads ``tasks.task_updated``, ``outcome`` ``success`` or ``failure``."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (
         Index("ix_audit_entries_occurred_at", "occurred_at"),
         Index("ix_audit_entries_actor_id", "actor_id"),
         Index("ix_audit_entries_target_type_target_id", "target_type", "target_id"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]

@@ -61,6 +61,9 @@ class IdentifierList(TypeDecorator[list[int]]):
         return sorted(int(number) for number in value.split(",")) if value else []
 
 
+# SQLite would give the id of a deleted last row to the next one; clients, events and audit would mix the two up.
+IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
+
 Identifier = Annotated[int, mapped_column(BigIdentifier, primary_key=True)]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]
 
@@ -171,7 +174,7 @@ def _prepare_sqlite(engine: Engine, statement_timeout: float) -> None:
 
 
 def _begin_writing(connection: Connection) -> None:
-    """Take SQLite's write lock, which another process (a ``flask`` command) may hold; wait without blocking the loop."""
+    """Take SQLite's write lock, which another process (a ``flask`` command) may hold; do not block the loop."""
     give_up_at = time.monotonic() + SQLITE_WRITER_WAIT_SECONDS
     while True:
         try:

@@ -237,7 +237,9 @@ CODES = tuple(
 )
 
 
-def envelope(error: APIError, *, language: str, request_id: str | None, moment: datetime | None = None) -> dict[str, Any]:
+def envelope(
+    error: APIError, *, language: str, request_id: str | None, moment: datetime | None = None
+) -> dict[str, Any]:
     """Return the ``APIError`` body of ``error`` in ``language``: what every surface answers when something fails.
 
     What does not apply (``details``, ``field_errors``) is left out.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nxfs.core.database import Identifier, Moment
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, Identifier, Moment
 from nxfs.extensions import db
 
 
@@ -34,7 +34,7 @@ class EventRecord(db.Model):
     """One line of the event log."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_occurred_at", "occurred_at"),)
+    __table_args__ = (Index("ix_events_occurred_at", "occurred_at"), IDS_ARE_NEVER_REUSED)
 
     id: Mapped[Identifier]
     type: Mapped[str] = mapped_column(String(60))
@@ -45,7 +45,7 @@ class EventRecord(db.Model):
 
 
 def audience_of(*, user_ids: Iterable[int | None] = (), project_ids: Iterable[int | None] = ()) -> tuple[str, ...]:
-    """Return the audience entries of these users and projects; ``None`` is passed over, order and repeats do not matter."""
+    """Return the audience entries of these users and projects; ``None`` is passed over, repeats do not matter."""
     users = {f"user:{user_id}" for user_id in user_ids if user_id is not None}
     projects = {f"project:{project_id}" for project_id in project_ids if project_id is not None}
     return tuple(sorted(users | projects))

@@ -35,7 +35,9 @@ class AnyOf(ma.fields.List):
             raise ma.ValidationError([Text("Give at least one value.", "Oppgi minst én verdi.")])  # type: ignore[list-item]
         unknown = [text for text in values if self.choices and text not in self.choices]
         if unknown:
-            sentence = Text("“{value}” is not allowed; allowed: {choices}.", "«{value}» er ikke tillatt; tillatt: {choices}.")
+            sentence = Text(
+                "“{value}” is not allowed; allowed: {choices}.", "«{value}» er ikke tillatt; tillatt: {choices}."
+            )
             raise ma.ValidationError(
                 [sentence.fill(value=unknown[0], choices=", ".join(self.choices or ()))]  # type: ignore[list-item]
             )
@@ -43,7 +45,7 @@ class AnyOf(ma.fields.List):
 
 
 class Ordering(AnyOf):
-    """``ordering=-due_date,title``: names from a closed list, a minus turns the direction; loads ``(name, is_descending)``."""
+    """``ordering=-due_date,title``: names from a closed list, a minus turns one; loads ``(name, is_descending)``."""
 
     def __init__(self, names: Sequence[str], **keywords: Any) -> None:
         self.names = names

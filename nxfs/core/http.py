@@ -95,7 +95,15 @@ def cors_options(origins: Sequence[str]) -> dict[str, Any]:
     return {
         "origins": list(origins),
         "expose_headers": EXPOSED_HEADERS,
-        "allow_headers": ["Authorization", "Content-Type", "Accept-Language", "If-Match", "If-None-Match", "X-Request-ID", "Idempotency-Key"],
+        "allow_headers": [
+            "Authorization",
+            "Content-Type",
+            "Accept-Language",
+            "If-Match",
+            "If-None-Match",
+            "X-Request-ID",
+            "Idempotency-Key",
+        ],
         "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         "max_age": 600,
         "vary_header": True,
@@ -129,9 +137,9 @@ def _begin() -> None:
     user_agent = (request.user_agent.string or "")[:300].replace("\x00", "") or None
     audit.origin.set(audit.Origin(g.request_id, client_address(), user_agent))
     is_form = request.mimetype == "multipart/form-data"
-    request.max_content_length = request.max_form_memory_size = (
-        current_app.config["MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"]
-    )
+    request.max_content_length = request.max_form_memory_size = current_app.config[
+        "MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"
+    ]
     if request.path.startswith("/api/") and not request.accept_mimetypes.accept_json and request.accept_mimetypes:
         raise NotAcceptableError
 

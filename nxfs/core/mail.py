@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -43,7 +44,7 @@ def send_later(letter: Letter) -> None:
     elif _under_way.free_count() == 0:
         log.error("mail dropped, too many are under way", subject=letter.subject)
     else:
-        _under_way.spawn(_send, url, _compose(letter, setting("MAIL_FROM")), letter.subject)
+        _under_way.spawn(_send, letter, sender=setting("MAIL_FROM"), url=url)
 
 
 def wait_until_sent(seconds: float = TIMEOUT_SECONDS) -> bool:
@@ -77,13 +78,15 @@ def _ascii_address(address: str) -> str:
     return f"{name}@{domain.encode('idna').decode()}"
 
 
-def _send(url: str, message: EmailMessage, subject: str) -> None:
+def _send(letter: Letter, *, sender: str, url: str) -> None:
     try:
+        message = _compose(letter, sender)
         with _connect(url) as server:
             server.send_message(message)
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        # Neither the recipient nor the link belongs into the log.
-        log.error("mail not sent", subject=subject, reason=f"{type(error).__name__}: {error}")
+    except (OSError, MessageError, smtplib.SMTPException, ValueError) as error:
+        # Not the error's text, which may hold the recipient.
+        code = getattr(error, "smtp_code", None)
+        log.error("mail not sent", subject=letter.subject, reason=type(error).__name__, smtp_code=code)
 
 
 def _connect(url: str) -> smtplib.SMTP:

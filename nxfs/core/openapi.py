@@ -6,7 +6,7 @@ from typing import Any
 
 import flask_smorest
 import yaml
-from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
 from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 from openapi_ui_bundles import redoc, swagger_ui
@@ -41,6 +41,26 @@ REDOC_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><titl
 pages = Blueprint("schema", __name__, url_prefix="/schema")
 
 
+class Converter(OpenAPIConverter):
+    """Adds to a schema's entry what its ``Meta.json_schema`` says beyond its fields, such as "one of these two".
+
+    A partial schema has no defaults: what is left out stays.
+    """
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described = {**super().schema2jsonschema(schema), **getattr(schema.Meta, "json_schema", {})}
+        if schema.partial:
+            for field in described["properties"].values():
+                field.pop("default", None)
+        return described
+
+
+class Plugin(MarshmallowPlugin):
+    """Describes schemas with our converter."""
+
+    Converter = Converter
+
+
 class Api(flask_smorest.Api):
     """The application's API: our error body, bearer authentication, and ids in paths."""
 
@@ -48,7 +68,7 @@ class Api(flask_smorest.Api):
 
     def init_app(self, app: Flask, **keywords: Any) -> None:
         """Bind to ``app`` and describe what all operations share."""
-        plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
+        plugin = Plugin(schema_name_resolver=_component_name)
         super().init_app(app, spec_kwargs={"marshmallow_plugin": plugin, **keywords})
         self.register_converter(
             IdentifierConverter, lambda converter: {"type": "integer", "format": "int64", "minimum": 1}

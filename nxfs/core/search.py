@@ -56,8 +56,8 @@ def document_of(*texts: str | None) -> str:
 def matches(table: str, words: Sequence[str], *, in_title: bool = False) -> ColumnElement[bool]:
     """Return the condition that a row of ``table`` has every one of ``words`` as the beginning of one of its words.
 
-    ``table`` has the search structures of the migrations: on SQLite the FTS5 table ``<table>_search``, on PostgreSQL the
-    column ``search_vector``, in which words of the title appear a second time behind ``=``. ``in_title`` looks at the
+    ``table`` has the search structures of the migrations: on SQLite the FTS5 table ``<table>_search``, on PostgreSQL
+    the column ``search_vector``, in which words of the title appear a second time behind ``=``. ``in_title`` looks at the
     title only. Without words the condition is false.
     """
     if not words:
@@ -66,7 +66,9 @@ def matches(table: str, words: Sequence[str], *, in_title: bool = False) -> Colu
     if db.engine.dialect.name == "sqlite":
         query = " AND ".join(f'"{word}"*' for word in wanted)
         query = f"search_title : ({query})" if in_title else query
-        rows = text(f"SELECT rowid FROM {table}_search WHERE {table}_search MATCH :query").columns(column("rowid", Integer))
+        rows = text(f"SELECT rowid FROM {table}_search WHERE {table}_search MATCH :query").columns(
+            column("rowid", Integer)
+        )
         return db.metadata.tables[table].c.id.in_(rows.bindparams(bindparam("query", query, unique=True)))
     mark = "=" if in_title else ""
     query = " & ".join(f"'{mark}{word}':*" for word in wanted)

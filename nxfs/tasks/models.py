@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from nxfs.core import clock
-from nxfs.core.database import BigIdentifier, Identifier, Moment, Timestamped, Versioned
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, Moment, Timestamped, Versioned
 from nxfs.extensions import db
 
 STATUSES = ("todo", "in_progress", "completed")
@@ -65,12 +65,13 @@ task_categories = Table(
 
 
 class Category(Versioned, Timestamped, db.Model):
-    """A category that all users share. ``name_key`` is what uniqueness compares, ``search_document`` what search reads."""
+    """A category that all users share. Uniqueness compares ``name_key``, search reads ``search_document``."""
 
     __tablename__ = "categories"
     __table_args__ = (
         Index("uq_categories_slug", "slug", unique=True),
         Index("uq_categories_name_key", "name_key", unique=True),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]
@@ -92,6 +93,7 @@ class Project(Versioned, Completable, Timestamped, db.Model):
         Index("ix_projects_user_id", "user_id"),
         Index("ix_projects_slug", "slug"),
         Index("ix_projects_name_key", "name_key"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]
@@ -142,6 +144,7 @@ class Task(Versioned, Completable, Timestamped, db.Model):
             "created_at",
             "id",
         ),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: Mapped[Identifier]

@@ -18,7 +18,7 @@ MOST_REMEMBERED = 10_000
 
 
 class Memory:
-    """The actors of the tokens seen last. Tokens are unlike in every application, so that one memory serves them all."""
+    """The actors of the tokens seen last; no two applications have a token in common, so that they can share it."""
 
     def __init__(self) -> None:
         self._known: TTLCache[str, tuple[Actor, datetime]] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)

@@ -1,4 +1,4 @@
-"""The back-off after wrong passwords: per name and network, so that a guesser does not lock the real user out elsewhere."""
+"""The back-off after wrong passwords, per name and network: a guesser does not lock the real user out elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def count_failure(tx: Transaction, attempt: Attempt, user: User | None) -> None:
         # The exponent is bounded because a number of hours would overflow long before a guesser tires.
         pause = min(FIRST_BLOCK * 2 ** min(row.failures - FREE_FAILURES, 10), LONGEST_BLOCK)
         row.blocked_until = now + pause
-        changes = {"failures": [row.failures - 1, row.failures], "blocked_until": [None, clock.to_wire(row.blocked_until)]}
+        changes = {"blocked_until": [None, clock.to_wire(row.blocked_until)]}
         tx.audit("auth.sign_in_locked", actor_id=None, target=user, changes=changes, outcome="failure")
 
 

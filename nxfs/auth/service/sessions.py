@@ -96,7 +96,7 @@ def end_other_sessions(*, actor: Actor) -> int:
 def end_sessions(
     tx: Transaction, user_id: int, *conditions: ColumnElement[bool], reason: str, actor_id: int | None
 ) -> list[int]:
-    """End the user's sessions that meet ``conditions``, and their tokens at once; return the ids of those that ended."""
+    """End the user's sessions that meet ``conditions``, and their tokens at once; return the ids of the ended ones."""
     statement = (
         update(UserSession)
         .where(UserSession.user_id == user_id, UserSession.ended_at.is_(None), *conditions)
@@ -116,7 +116,7 @@ def end_sessions(
 
 
 def touch_user(tx: Transaction, user_id: int, *conditions: ColumnElement[bool], **values: Any) -> User | None:
-    """Write when the user was seen, and ``values``, if they are active and meet ``conditions``; return them then, locked.
+    """Write when the user was seen, and ``values``; return the user, locked, if active and as ``conditions`` say.
 
     It is no change of the account: its version and ``updated_at`` stay.
     """
@@ -142,10 +142,7 @@ def _exchange(tx: Transaction, token: str) -> Grant | APIError:
     if _has_run_out(session):
         end_sessions(tx, session.user_id, UserSession.id == session.id, reason="expired", actor_id=None)
         return SessionExpiredError()
-    if link.used_at is None:
-        successor = _use(tx, link, token)
-    else:
-        successor = _find_tip(tx, link, token)
+    successor = _use(tx, link, token) if link.used_at is None else _find_tip(tx, link, token)
     if successor is None:
         return _refuse_reuse(tx, session)
     user = touch_user(tx, session.user_id)
@@ -168,9 +165,7 @@ def _find_tip(tx: Transaction, link: RefreshToken, token: str) -> str | None:
     """Return the live token at the end of the chain that follows a used ``token``; None once its grace is over."""
     if clock.now() - link.used_at > timedelta(seconds=setting("REFRESH_GRACE_SECONDS")):
         return None
-    later = select(RefreshToken.token_hash).where(
-        RefreshToken.session_id == link.session_id, RefreshToken.id > link.id
-    )
+    later = select(RefreshToken.token_hash).where(RefreshToken.session_id == link.session_id, RefreshToken.id > link.id)
     # Each step uses up one stored hash, so that the way to the live one, whose successor is not stored, is finite.
     stored = set(tx.session.scalars(later))
     while successor := tokens.successor_of(token, stored):
@@ -211,7 +206,5 @@ def _audit_end(tx: Transaction, user_id: int, session_ids: list[int], reason: st
 
 
 def _grant(session: UserSession, refresh: str, user: User) -> Grant:
-    access = tokens.encode_access_token(
-        user_id=user.id, session_id=session.id, session_expires_at=session.expires_at
-    )
+    access = tokens.encode_access_token(user_id=user.id, session_id=session.id, session_expires_at=session.expires_at)
     return Grant(access=access, refresh=refresh, user=user)

@@ -1,4 +1,4 @@
-"""Signing in with a password: the same answer, in the same time, for unknown names, disabled accounts and wrong passwords."""
+"""Signing in: unknown names, disabled accounts and wrong passwords get the same answer in the same time."""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ def encode_access_token(*, user_id: int, session_id: int, session_expires_at: da
 
 
 def decode_access_token(token: str) -> AccessClaims:
-    """Return the claims of ``token``; raise ``TokenExpiredError``, or ``AuthenticationRequiredError`` if it means nothing."""
+    """Return what ``token`` says.
+
+    Raises ``TokenExpiredError``, and ``AuthenticationRequiredError`` when it means nothing to us.
+    """
     try:
         claims = decode_token(token)
         if claims["type"] != "access":

@@ -11,8 +11,7 @@ import flask_smorest
 import marshmallow as ma
 from flask import Response
 
-from nxfs.core import pagination
-from nxfs.core.api import answers
+from nxfs.core.api import answers, pages
 from nxfs.core.api.examples import example_of
 from nxfs.core.api.parser import Parser
 from nxfs.core.errors import (
@@ -52,10 +51,17 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose decorators stack in this order: guard, arguments, response or paginated, raises."""
 
     ARGUMENTS_PARSER = Parser()
-    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"json": "application/json", "json_or_form": "application/json"}
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
+        "json": "application/json",
+        "optional_json": "application/json",
+        "json_or_form": "application/json",
+    }
 
     def arguments(self, schema: SchemaType, *, location: str = "json", **keywords: Any) -> Callable[[View], View]:
-        """Pass what was loaded with ``schema`` to the view; ``location`` is ``json``, ``json_or_form`` or ``query``."""
+        """Pass what was loaded with ``schema`` to the view.
+
+        ``location`` is ``json``, ``optional_json``, ``json_or_form`` or ``query``.
+        """
         instance = schema() if isinstance(schema, type) else schema
         has_body = location in self.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING
         if has_body:
@@ -83,15 +89,15 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     def paginated(
-        self, item: type[ma.Schema], query: type[pagination.PageQuerySchema], **extra: ma.fields.Field
+        self, item: type[ma.Schema], query: type[pages.PageQuerySchema], **extra: ma.fields.Field
     ) -> Callable[[View], View]:
         """Pass the loaded query parameters to the view and answer with its ``Page`` in the list envelope."""
-        page_schema = pagination.envelope_schema(item, **extra)
+        page_schema = pages.envelope_schema(item, **extra)
 
         def decorate(view: View) -> View:
             @wraps(view)
             def enveloped(*args: Any, **kwargs: Any) -> dict[str, Any]:
-                return pagination.envelope(view(*args, **kwargs))
+                return pages.envelope(view(*args, **kwargs))
 
             answered = self.response(200, page_schema)(enveloped)
             return self.arguments(query, location="query")(document(answered, errors=(NotFoundError,)))

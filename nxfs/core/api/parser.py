@@ -11,6 +11,7 @@ import orjson
 from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
 
 from nxfs.core.errors import InvalidInputError, MalformedRequestError, UnsupportedMediaTypeError
 from nxfs.core.messages import Text
@@ -33,13 +34,21 @@ class Parser(FlaskParser):
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}
     DEFAULT_VALIDATION_STATUS = 400
-    __location_map__ = {**FlaskParser.__location_map__, "json_or_form": "load_json_or_form"}
+    __location_map__ = {
+        **FlaskParser.__location_map__,
+        "json_or_form": "load_json_or_form",
+        "optional_json": "load_optional_json",
+    }
 
     def load_json(self, request: Request, schema: ma.Schema) -> Any:
         """Return the JSON body."""
         if not _is_json(request):
             raise UnsupportedMediaTypeError(JSON_ONLY)
-        return _read_json(request.get_data())
+        return _read_json(_read_body(request))
+
+    def load_optional_json(self, request: Request, schema: ma.Schema) -> Any:
+        """Return the JSON body, an empty object when nothing was sent."""
+        return self.load_json(request, schema) if request.get_data() else {}
 
     def load_json_or_form(self, request: Request, schema: ma.Schema) -> Any:
         """Return the body, a form's texts as the schema's fields would have them."""
@@ -47,7 +56,7 @@ class Parser(FlaskParser):
             return _read_texts(request.form, schema)
         if not _is_json(request):
             raise UnsupportedMediaTypeError(JSON_OR_FORM)
-        return _read_json(request.get_data())
+        return _read_json(_read_body(request))
 
     def load_querystring(self, request: Request, schema: ma.Schema) -> Any:
         """Return the query string as the schema's fields would have it."""
@@ -78,6 +87,16 @@ def flatten(messages: Any, path: str = "") -> dict[str, list[Any]]:
 def _is_json(request: Request) -> bool:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     return request.mimetype == "application/json" and charset in ("utf-8", "utf8")
+
+
+def _read_body(request: Request) -> bytes:
+    try:
+        return request.get_data()
+    except HTTPException:
+        raise
+    except Exception as error:
+        # The server raises whatever it likes when a chunk is malformed or the client goes away while it sends.
+        raise MalformedRequestError from error
 
 
 def _read_json(body: bytes) -> Any:

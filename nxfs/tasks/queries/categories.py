@@ -60,7 +60,7 @@ def list_popular_categories(*, actor: Actor, limit: int) -> Page:
 
 
 def search_categories(*, actor: Actor, values: dict[str, Any]) -> Page:
-    """Return a page of the categories in which every word of ``values["q"]`` begins a word of name, slug or description."""
+    """Return a page of the categories in whose texts every word of ``values["q"]`` begins a word."""
     return list_categories(actor=actor, filters=values | {"search": values["q"]})
 
 

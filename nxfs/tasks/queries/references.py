@@ -22,7 +22,7 @@ def name_key(name: str) -> str:
 
 
 def find_categories(values: Sequence[str]) -> list[list[int]]:
-    """Return for each of ``values`` the ids it names; raise ``InvalidInputError`` on ``category`` for an unknown one."""
+    """Return for each of ``values`` the ids it names; ``InvalidInputError`` on ``category`` for an unknown one."""
     return _find("category", values, Category, select(Category.id, Category.slug, Category.name_key))
 
 

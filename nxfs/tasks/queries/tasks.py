@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Row, String, cast, func, or_, select
 
 from nxfs.core import clock, search
 from nxfs.core.actor import Actor

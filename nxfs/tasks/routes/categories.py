@@ -23,7 +23,9 @@ from nxfs.tasks.schemas.categories import (
 )
 from nxfs.tasks.service import categories as service
 
-blp = Blueprint("categories", __name__, url_prefix="/api/tasks/categories", description="Categories that all users share.")
+blp = Blueprint(
+    "categories", __name__, url_prefix="/api/tasks/categories", description="Categories that all users share."
+)
 
 
 @blp.route("/")

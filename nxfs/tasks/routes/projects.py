@@ -8,8 +8,9 @@ from flask.views import MethodView
 
 from nxfs.auth.guards import current_actor, login_required
 from nxfs.core.api.blueprint import Blueprint
+from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, NotFoundError
-from nxfs.core.pagination import Page, PageQuerySchema
+from nxfs.core.pagination import Page
 from nxfs.core.versions import Precondition
 from nxfs.tasks.queries import projects as queries
 from nxfs.tasks.schemas.projects import (
@@ -17,6 +18,7 @@ from nxfs.tasks.schemas.projects import (
     ProjectMemberInputSchema,
     ProjectMemberSchema,
     ProjectQuerySchema,
+    ProjectReplaceSchema,
     ProjectSchema,
     ProjectStatisticsSchema,
     ProjectTaskSchema,
@@ -59,7 +61,7 @@ class ProjectById(MethodView):
 
     @login_required
     @blp.versioned
-    @blp.arguments(ProjectUpdateSchema, location="json_or_form")
+    @blp.arguments(ProjectReplaceSchema, location="json_or_form")
     @blp.response(200, ProjectSchema)
     @blp.raises(NotFoundError)
     def put(self, values: dict[str, Any], project_id: int, precondition: Precondition) -> Any:
@@ -67,9 +69,7 @@ class ProjectById(MethodView):
 
         Every field that is left out takes its default; its tasks stay.
         """
-        service.update_project(
-            actor=current_actor(), project_id=project_id, values=values, precondition=precondition
-        )
+        service.update_project(actor=current_actor(), project_id=project_id, values=values, precondition=precondition)
         return queries.get_project(actor=current_actor(), project_id=project_id)
 
     @login_required
@@ -79,9 +79,7 @@ class ProjectById(MethodView):
     @blp.raises(NotFoundError)
     def patch(self, values: dict[str, Any], project_id: int, precondition: Precondition) -> Any:
         """Change fields of a project."""
-        service.update_project(
-            actor=current_actor(), project_id=project_id, values=values, precondition=precondition
-        )
+        service.update_project(actor=current_actor(), project_id=project_id, values=values, precondition=precondition)
         return queries.get_project(actor=current_actor(), project_id=project_id)
 
     @login_required

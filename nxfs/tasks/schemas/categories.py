@@ -6,9 +6,9 @@ import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.core.api import fields
+from nxfs.core.api.pages import LARGEST_PAGE_SIZE, PageQuerySchema
 from nxfs.core.api.schema import Schema
 from nxfs.core.filters import Ordering
-from nxfs.core.pagination import LARGEST_PAGE_SIZE, PageQuerySchema
 
 MOST_SOURCES = 50
 

@@ -6,9 +6,9 @@ import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.core.api import fields
+from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import Schema
 from nxfs.core.filters import AnyOf, Ordering
-from nxfs.core.pagination import PageQuerySchema
 from nxfs.tasks.models import STATUSES
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
 
@@ -34,8 +34,8 @@ class ProjectSchema(StatusSchema):
     updated_at = fields.Moment(required=True, metadata={"example": "2026-02-01T08:30:00Z"})
 
 
-class ProjectUpdateSchema(StatusInputSchema):
-    """What changes or replaces a project."""
+class ProjectReplaceSchema(StatusInputSchema):
+    """What replaces a project; what is left out takes its default."""
 
     name = fields.Line(minimum=1, maximum=200, required=True, metadata={"example": "Cabin wiring"})
     name_nb = fields.Line(maximum=200, load_default="", metadata={"example": "Strøm på hytta"})
@@ -43,11 +43,17 @@ class ProjectUpdateSchema(StatusInputSchema):
     description_nb = fields.LongText(maximum=LONGEST_TEXT, load_default="", metadata={"example": "Før påske"})
 
 
-class ProjectCreateSchema(ProjectUpdateSchema):
+class ProjectUpdateSchema(ProjectReplaceSchema):
+    """What changes a project; what is left out stays."""
+
+
+class ProjectCreateSchema(ProjectReplaceSchema):
     """What creates a project; ``tasks`` move into it."""
 
     tasks = fields.UniqueList(
-        fields.Identifier(), maximum=MOST_TASKS, metadata={"example": [], "description": "Ids of tasks to move into it."}
+        fields.Identifier(),
+        maximum=MOST_TASKS,
+        metadata={"example": [], "description": "Ids of tasks to move into it."},
     )
 
 

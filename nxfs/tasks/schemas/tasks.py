@@ -8,10 +8,10 @@ import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.core.api import fields
+from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import Schema
 from nxfs.core.filters import AnyOf, Ordering
 from nxfs.core.messages import Text
-from nxfs.core.pagination import PageQuerySchema
 from nxfs.tasks.models import PRIORITIES, STATUSES
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
 
@@ -35,9 +35,7 @@ class TaskSchema(StatusSchema):
     notes = ma.fields.String(required=True, metadata={"example": "Ask @kari about the delivery"})
     priority = fields.Choice(PRIORITIES, required=True, metadata={"example": "high"})
     due_date = ma.fields.Date(required=True, allow_none=True, metadata={"example": "2026-02-14"})
-    estimated_time = ma.fields.Float(
-        required=True, allow_none=True, metadata={"example": 1.5, "description": "Hours."}
-    )
+    estimated_time = ma.fields.Float(required=True, allow_none=True, metadata={"example": 1.5, "description": "Hours."})
     category = ma.fields.List(
         ma.fields.Integer(metadata={"example": 7}), required=True, metadata={"description": "Ids of its categories."}
     )

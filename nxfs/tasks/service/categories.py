@@ -52,7 +52,7 @@ def update_category(
 ) -> None:
     """Change the fields of the category that are in ``values``; nothing is written when they hold already.
 
-    Raises ``CategoryNotFoundError``, ``ForbiddenError``, ``PreconditionFailedError`` and the errors of ``create_category``.
+    Raises ``CategoryNotFoundError``, ``ForbiddenError``, ``PreconditionFailedError`` and what ``create_category`` does.
     """
     with transaction(CONFLICTS) as tx:
         category = _lock_category(category_id)
@@ -82,7 +82,8 @@ def delete_category(*, actor: Actor, category_id: int, precondition: Preconditio
 def merge_categories(*, actor: Actor, category_id: int, source_ids: Sequence[int]) -> None:
     """Give the tasks of the categories ``source_ids`` to the category and delete those.
 
-    Raises ``CategoryNotFoundError``, ``ForbiddenError``, ``MergeIntoItselfError``, ``InvalidInputError`` for an unknown source.
+    Raises ``CategoryNotFoundError``, ``ForbiddenError``, ``MergeIntoItselfError``, or ``InvalidInputError`` for an
+    unknown source.
     """
     with transaction():
         if category_id in source_ids:
@@ -118,7 +119,9 @@ def _delete(actor: Actor, category: Category, *, merged_into: int | None) -> Non
 def _move_tasks(source_id: int, target_id: int) -> None:
     links = task_categories.c
     already = select(links.task_id).where(links.category_id == target_id)
-    moved = select(links.task_id, db.literal(target_id)).where(links.category_id == source_id, links.task_id.not_in(already))
+    moved = select(links.task_id, db.literal(target_id)).where(
+        links.category_id == source_id, links.task_id.not_in(already)
+    )
     db.session.execute(insert(task_categories).from_select(["task_id", "category_id"], moved))
 
 

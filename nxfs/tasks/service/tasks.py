@@ -88,7 +88,10 @@ def update_task(
 
 
 def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_PRECONDITION) -> None:
-    """Delete the task. Raises ``TaskNotFoundError``, ``ForbiddenError`` for a mere assignee, ``PreconditionFailedError``."""
+    """Delete the task.
+
+    Raises ``TaskNotFoundError``, ``ForbiddenError`` for a mere assignee, ``PreconditionFailedError``.
+    """
     with transaction() as tx:
         task = lock_task(actor, task_id)
         precondition.require(task.version)

@@ -1,0 +1,1 @@
+"""Measurements of speed and durability against the real server, on both engines."""

@@ -1,0 +1,1 @@
+"""Commands of the operator, each a thin layer over service functions."""

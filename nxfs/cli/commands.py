@@ -1,0 +1,7 @@
+"""The table of the project's commands."""
+
+from __future__ import annotations
+
+from nxfs.cli.admin import admin
+
+COMMANDS = (admin,)
