@@ -161,16 +161,13 @@ def _prepare_sqlite(engine: Engine, statement_timeout: float) -> None:
             connection.exec_driver_sql("BEGIN")
 
     def limit_time(connection: Connection, *_: object) -> None:
-        if not connection.get_execution_options().get("has_no_time_limit"):
-            connection.info["deadline"] = time.monotonic() + statement_timeout
-
-    def lift_limit(connection: Connection, *_: object) -> None:
-        connection.info["deadline"] = None
+        # Not lifted after the statement: SQLite finds many rows only when they are fetched.
+        is_limited = not connection.get_execution_options().get("has_no_time_limit")
+        connection.info["deadline"] = time.monotonic() + statement_timeout if is_limited else None
 
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", begin)
     event.listen(engine, "before_cursor_execute", limit_time)
-    event.listen(engine, "after_cursor_execute", lift_limit)
 
 
 def _begin_writing(connection: Connection) -> None:

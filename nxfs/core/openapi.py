@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, current_app, request, send_from_di
 from openapi_ui_bundles import redoc, swagger_ui
 
 from nxfs.core.api import answers
+from nxfs.core.api.forms import describe_form
 from nxfs.core.api.schema import APIErrorSchema
 from nxfs.core.http import IdentifierConverter
 
@@ -52,7 +53,7 @@ class Converter(OpenAPIConverter):
         if schema.partial:
             for field in described["properties"].values():
                 field.pop("default", None)
-        return described
+        return describe_form(described) if getattr(schema, "is_form", False) else described
 
 
 class Plugin(MarshmallowPlugin):

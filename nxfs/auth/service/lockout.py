@@ -56,8 +56,12 @@ def require_still_open(tx: Transaction, attempt: Attempt) -> None:
 
 
 def count_failure(tx: Transaction, attempt: Attempt, user: User | None) -> None:
-    """Count a wrong password; from the fifth on each one blocks for 30 s, doubled up to 15 minutes."""
+    """Count a wrong password; from the fifth on each one blocks for 30 s, doubled up to 15 minutes.
+
+    Raises ``TooManySignInsError`` like ``require_still_open``.
+    """
     row = _locked_row(tx, attempt)
+    _refuse_if_blocked(row)
     now = clock.now()
     if row.last_failed_at < now - FORGOTTEN_AFTER:
         row.failures = 0

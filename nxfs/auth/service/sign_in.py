@@ -26,7 +26,7 @@ def sign_in(*, identifier: str, password: str) -> Grant:
     lockout.require_open(attempt)
     user = detached(queries.find_user(identifier))
     is_right = passwords.verify_password(user.password_hash if user else None, password)
-    if user is None or not is_right:
+    if user is None or not is_right or not user.is_active:
         refuse_password(attempt, user, action="auth.sign_in_failed")
         raise InvalidCredentialsError
     new_hash = user.password_hash
@@ -49,13 +49,12 @@ def detached(user: Found) -> Found:
 def refuse_password(attempt: Attempt, user: User | None, *, action: str) -> None:
     """Count and audit a wrong password; raise ``TooManySignInsError`` if others used up the free failures meanwhile."""
     with transaction() as tx:
-        lockout.require_still_open(tx, attempt)
         lockout.count_failure(tx, attempt, user)
         tx.audit(action, actor_id=None, target=user, outcome="failure")
 
 
 def _open_session(tx: Transaction, attempt: Attempt, user: User, new_hash: str) -> Grant | None:
-    """Return None if the account is disabled, or was changed while the password was checked."""
+    """Return None if the account was disabled or got another password while this one was checked."""
     lockout.require_still_open(tx, attempt)
     is_unchanged = User.password_hash == user.password_hash
     present = sessions.touch_user(tx, user.id, is_unchanged, last_login=clock.now(), password_hash=new_hash)

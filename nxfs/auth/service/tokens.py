@@ -17,6 +17,7 @@ from flask_jwt_extended import JWTManager, create_access_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
 from nxfs.core import clock
+from nxfs.core.database import LARGEST_IDENTIFIER
 from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError
 from nxfs.core.settings import setting
 
@@ -71,7 +72,7 @@ def decode_access_token(token: str) -> AccessClaims:
         if claims["type"] != "access":
             raise AuthenticationRequiredError
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-        return AccessClaims(user_id=int(claims["sub"]), session_id=_number(claims["sid"]), expires_at=expires_at)
+        return AccessClaims(user_id=int(claims["sub"]), session_id=_identifier(claims["sid"]), expires_at=expires_at)
     except jwt.ExpiredSignatureError as error:
         raise TokenExpiredError from error
     except (jwt.PyJWTError, JWTExtendedException, ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -132,7 +133,7 @@ def _key_id(key: bytes) -> str:
     return hashlib.sha256(b"key id" + key).hexdigest()[:8]
 
 
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("not a number")
+def _identifier(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_IDENTIFIER:
+        raise ValueError("not an id")
     return value

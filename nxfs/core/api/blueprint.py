@@ -11,7 +11,7 @@ import flask_smorest
 import marshmallow as ma
 from flask import Response
 
-from nxfs.core.api import answers, pages
+from nxfs.core.api import answers, forms, pages
 from nxfs.core.api.examples import example_of
 from nxfs.core.api.parser import Parser
 from nxfs.core.errors import (
@@ -133,5 +133,7 @@ class Blueprint(flask_smorest.Blueprint):
         doc = super()._prepare_arguments_doc(doc, doc_info, **keywords)
         if accepts_forms:
             content = doc["requestBody"]["content"]
-            content["multipart/form-data"] = dict(content["application/json"])
+            json = content["application/json"]
+            example = forms.example_of_form(json["example"])
+            content["multipart/form-data"] = {"schema": forms.form_of(json["schema"]), "example": example}
         return doc

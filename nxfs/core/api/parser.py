@@ -13,7 +13,12 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
-from nxfs.core.errors import InvalidInputError, MalformedRequestError, UnsupportedMediaTypeError
+from nxfs.core.errors import (
+    InvalidInputError,
+    MalformedRequestError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 from nxfs.core.messages import Text
 
 # The published front end adds `_t` to get past caches.
@@ -91,12 +96,16 @@ def _is_json(request: Request) -> bool:
 
 def _read_body(request: Request) -> bytes:
     try:
-        return request.get_data()
+        body = request.get_data()
     except HTTPException:
         raise
     except Exception as error:
         # The server raises whatever it likes when a chunk is malformed or the client goes away while it sends.
         raise MalformedRequestError from error
+    # A body without a length is cut at the limit without a word.
+    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
+        raise PayloadTooLargeError
+    return body
 
 
 def _read_json(body: bytes) -> Any:
@@ -156,7 +165,7 @@ def _read_texts(texts: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]
 
 
 def _read_text(text: str, field: ma.fields.Field | None) -> Any:
-    if text == "" and field is not None and field.allow_none and not isinstance(field, ma.fields.String):
+    if text == "" and field is not None and field.allow_none:
         return None
     if isinstance(field, ma.fields.Boolean):
         return {"true": True, "false": False}.get(text.lower(), text)

@@ -92,7 +92,7 @@ def get_statistics(*, actor: Actor, project_id: int) -> dict[str, Any]:
     """Return how many tasks the project has by status, and the share of completed ones in percent."""
     get_project_owner(actor=actor, project_id=project_id)
     counted = select(Task.status, func.count()).where(Task.project_id == project_id).group_by(Task.status)
-    by_status = dict(db.session.execute(counted).tuples())
+    by_status = dict(db.session.execute(counted).all())
     total = sum(by_status.values())
     completed = by_status.get("completed", 0)
     return {

@@ -45,6 +45,16 @@ class StatusSchema(Schema):
 class StatusInputSchema(Schema):
     """The loaded fields: ``status``, or ``completed`` for clients that know only that."""
 
+    class Meta(Schema.Meta):
+        json_schema = {
+            "if": {"properties": {"completed": {"const": True}}, "required": ["completed"]},
+            "then": {"properties": {"status": {"const": "completed"}}},
+            "else": {
+                "if": {"properties": {"completed": {"const": False}}, "required": ["completed"]},
+                "then": {"properties": {"status": {"enum": [name for name in STATUSES if name != "completed"]}}},
+            },
+        }
+
     status = fields.Choice(STATUSES, metadata={"example": "in_progress", "default": "todo"})
     completed = fields.Boolean(metadata={"is_left_out": True, "description": "Another way to say the status."})
 
