@@ -71,6 +71,8 @@ class Api(flask_smorest.Api):
         """Bind to ``app`` and describe what all operations share."""
         plugin = Plugin(schema_name_resolver=_component_name)
         super().init_app(app, spec_kwargs={"marshmallow_plugin": plugin, **keywords})
+        # Of the library's own pages; ours have an envelope.
+        del self.spec.components.schemas["PaginationMetadata"]
         self.register_converter(
             IdentifierConverter, lambda converter: {"type": "integer", "format": "int64", "minimum": 1}
         )

@@ -35,11 +35,17 @@ class CategoryNameTakenError(ConflictError):
 
     message = Text("There is already a category with this name.", "Det finnes allerede en kategori med dette navnet.")
 
+    def __init__(self) -> None:
+        super().__init__(field_errors={"name": [type(self).message]})
+
 
 class CategorySlugTakenError(ConflictError):
     """Another category has the slug."""
 
     message = Text("There is already a category with this slug.", "Det finnes allerede en kategori med denne slugen.")
+
+    def __init__(self) -> None:
+        super().__init__(field_errors={"slug": [type(self).message]})
 
 
 class MemberExistsError(ConflictError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -53,6 +54,13 @@ class Completable:
         if status != "completed":
             self.completed_at = None
         self.status = status
+
+    def take_status(self, values: Mapping[str, Any]) -> None:
+        """Change the status as ``values`` say: to ``status``, or with ``completed: False`` from completed to open."""
+        if "status" in values:
+            self.set_status(values["status"])
+        elif values.get("completed") is False and self.status == "completed":
+            self.set_status("todo")
 
 
 task_categories = Table(

@@ -20,7 +20,7 @@ def test_password_that_breaks_a_rule_is_refused_under_the_field_given(password):
     assert list(refusal.value.field_errors) == ["new_password"]
 
 
-@pytest.mark.parametrize("password", ["gule-gummistøvler-39", "x9!kwq2p", "🦄🦄🦄🦄horsesøk", "x" * 127 + "y", "        kryss"])
+@pytest.mark.parametrize("password", ["gule-gummistøvler-39", "x9!kwq2p", "🦄🦄🦄🦄 søt", "x" * 127 + "y", "    kryss"])
 def test_password_that_breaks_no_rule_is_taken(password):
     passwords.require_good_password(password, about=ABOUT, field="password")
 

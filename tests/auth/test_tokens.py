@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from datetime import timedelta
 
@@ -18,8 +19,12 @@ ME = "/api/auth/me/"
 NEW_KEY = "another-key-0123456789-0123456789-abcdef"
 
 
+def encoded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def part(value):
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+    return encoded(json.dumps(value).encode())
 
 
 def code_of(response):
@@ -31,7 +36,9 @@ def forged(access, *, key=None, algorithm="HS256", headers=None, **claims):
     header = {**jwt.get_unverified_header(access), "alg": algorithm, **(headers or {})}
     payload = jwt.decode(access, options={"verify_signature": False}) | claims
     kept = {name: value for name, value in payload.items() if value is not None}
-    return jwt.encode(kept, key or tokens._signing_key(), algorithm=algorithm, headers=header)
+    signed = f"{part(header)}.{part(kept)}"
+    digest = hmac.digest(key or tokens._signing_key(), signed.encode(), algorithm.replace("HS", "sha"))
+    return f"{signed}.{encoded(digest)}"
 
 
 def test_access_token_says_what_it_is(app):
@@ -64,6 +71,11 @@ def test_request_with_forged_token_of_the_same_content_is_let_in(client):
         {"headers": {"typ": "rt+jwt"}},
         {"headers": {"kid": "00000000"}},
         {"headers": {"kid": None}},
+        {"headers": {"kid": ["a"]}},
+        {"headers": {"alg": "HS512"}},
+        {"headers": {"alg": "none"}},
+        {"headers": {"alg": "RS256"}},
+        {"headers": {"typ": None}},
         {"headers": {"crit": ["exp"]}},
         {"type": "refresh"},
         {"type": ["access"]},

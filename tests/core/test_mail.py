@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from nxfs.core import mail
@@ -34,14 +32,15 @@ def test_letter_to_norwegian_domain_is_sent_to_its_ascii_form(app, monkeypatch):
         assert sink.recipients == ["kari@xn--blbr-roah.no"]
 
 
-@pytest.mark.parametrize("recipient", ["kari@example.com\nBcc: all@example.com", "kari", "kari@" + "x" * 100 + ".no"])
+@pytest.mark.parametrize("recipient", ["kari@example.com\nBcc: all@example.com", "kari@" + "x" * 100 + ".no"])
 def test_letter_to_impossible_address_is_not_sent_and_logged(app, monkeypatch, caplog, recipient):
     with MailSink() as sink:
         monkeypatch.setitem(app.config, "SMTP_URL", sink.url)
         mail.send_later(Letter(recipient=recipient, subject="Hei", body="Hei"))
         mail.wait_until_sent()
         assert sink.is_empty
-        assert sink.recipients in ([], ["kari@"], ["@kari"])
+        assert sink.recipients == []
+    assert "mail not sent" in caplog.text
 
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:1", "refusing"])
@@ -72,13 +71,9 @@ def test_letter_in_production_without_server_is_not_shown(app, monkeypatch, caps
 
 def test_letters_under_way_are_bounded(app, monkeypatch, caplog):
     monkeypatch.setitem(app.config, "SMTP_URL", "smtp://127.0.0.1:1")
-    monkeypatch.setattr(mail, "_send", lambda *_, **__: mail_gate())
+    # None of the greenlets runs before the test waits for them.
+    monkeypatch.setattr(mail, "_send", lambda *_, **__: None)
     for _ in range(mail.MOST_UNDER_WAY + 1):
         mail.send_later(LETTER)
     assert mail.wait_until_sent()
     assert caplog.text.count("mail dropped") == 1
-
-
-def mail_gate():
-    # The greenlets run only once the test waits for them.
-    time.sleep(0)

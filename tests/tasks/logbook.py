@@ -12,7 +12,8 @@ from nxfs.extensions import db
 def row_counts() -> dict[str, int]:
     """Return the number of rows of every table, those of the event log and the audit log included."""
     db.session.rollback()
-    counts = {table.name: db.session.scalar(select(func.count()).select_from(table)) for table in db.metadata.sorted_tables}
+    tables = db.metadata.sorted_tables
+    counts = {table.name: db.session.scalar(select(func.count()).select_from(table)) for table in tables}
     db.session.rollback()
     return counts
 

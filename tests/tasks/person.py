@@ -15,7 +15,7 @@ from tests.factories.users import create_user, sign_in
 class Person:
     """A user with a session: ``kari = Person(client)``, then ``kari.get("/api/tasks/", status="todo")``.
 
-    Keyword arguments of ``get`` are query parameters; those of the writing methods are the client's (``json``, ``data``).
+    Keyword arguments of ``get`` are query parameters, those of the writing methods the client's (``json``, ``data``).
     """
 
     def __init__(self, client: FlaskClient, **overrides: Any) -> None:
@@ -26,7 +26,7 @@ class Person:
 
     def get(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> TestResponse:
         """Send a GET request with ``query``; a list repeats its parameter."""
-        return self.client.get(path, query_string=query, headers={**self.headers, **(headers or {})})
+        return self.client.get(path, query_string=query or None, headers={**self.headers, **(headers or {})})
 
     def send(self, method: str, path: str, *, headers: dict[str, str] | None = None, **keywords: Any) -> TestResponse:
         """Send a request that may have a body."""

@@ -180,9 +180,8 @@ def test_create_task_for_a_disabled_user_is_refused(client: FlaskClient) -> None
 def test_put_task_replaces_every_field(client: FlaskClient) -> None:
     kari = Person(client)
     project, category = create_project(kari.user), create_category(kari.user)
-    task = create_task(
-        kari.user, title="Old", notes="n", priority="high", project=project, category=[category], assignee_id=kari.id, done=True
-    )
+    old = {"title": "Old", "notes": "n", "priority": "high", "assignee_id": kari.id}
+    task = create_task(kari.user, done=True, project=project, category=[category], **old)
 
     replaced = kari.put(f"/api/tasks/{task}/", json={"title": "New"}).get_json()
 

@@ -74,7 +74,7 @@ def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Pre
     Raises ``EmailTakenError``, ``UsernameTakenError``, ``PreconditionFailedError``.
     """
     with transaction(conflicts=CONFLICTS) as tx:
-        user = _lock_user(tx, actor.id)
+        user = sessions.lock_user(tx, actor.id)
         precondition.require(user.version)
         before = _plain_values(user)
         _assign(user, values)
@@ -94,7 +94,7 @@ def deactivate(*, actor: Actor) -> None:
     """Close the actor's own account and end all its sessions; raise ``LastAdministratorError`` for the last admin."""
     with transaction() as tx:
         _require_other_administrator(tx, actor)
-        user = _lock_user(tx, actor.id)
+        user = sessions.lock_user(tx, actor.id)
         user.is_active = False
         password_changes.void_resets(tx, user.id)
         tx.emit(UserDeactivated(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor.id)
@@ -130,10 +130,6 @@ def _plain_values(user: User) -> dict[str, Any]:
     born = user.date_of_birth
     values = {name: getattr(user, name) for name in COLUMNS}
     return values | {"date_of_birth": born.isoformat() if born else None}
-
-
-def _lock_user(tx: Transaction, user_id: int) -> User:
-    return tx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 
 
 def _require_other_administrator(tx: Transaction, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError, TokenRevokedError
 
 # Other processes learn within a second that a session has ended; the rest of the second is for the read itself.
-REMEMBERED_SECONDS = 0.9
+REMEMBERED_SECONDS = 0.75
 MOST_REMEMBERED = 10_000
 
 

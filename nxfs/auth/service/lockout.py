@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from nxfs.auth.errors import TooManySignInsError
 from nxfs.auth.models import SignInFailure, User
@@ -24,6 +23,7 @@ FIRST_BLOCK = timedelta(seconds=30)
 LONGEST_BLOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=12)
 IPV6_NETWORK_BITS = 64
+INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Attempt:
 
 
 def require_open(attempt: Attempt) -> None:
-    """Raise ``TooManySignInsError`` while the attempt is blocked; asked before any password is hashed."""
-    _refuse_if_blocked(db.session.scalar(select(SignInFailure).where(attempt.condition)))
+    """Raise ``TooManySignInsError`` while the attempt is blocked.
 
-
-def require_still_open(tx: Transaction, attempt: Attempt) -> None:
-    """Raise ``TooManySignInsError`` if attempts made at the same time have used up the free failures meanwhile."""
-    _refuse_if_blocked(tx.session.scalar(_locked(attempt)))
+    Asked before a password is hashed, and again after it, because attempts made at the same time may have used up the
+    free failures: of any number of parallel guesses only the first five are answered.
+    """
+    statement = select(SignInFailure).where(attempt.condition).execution_options(populate_existing=True)
+    _refuse_if_blocked(db.session.scalar(statement))
 
 
 def count_failure(tx: Transaction, attempt: Attempt, user: User | None) -> None:
     """Count a wrong password; from the fifth on each one blocks for 30 s, doubled up to 15 minutes.
 
-    Raises ``TooManySignInsError`` like ``require_still_open``.
+    Raises ``TooManySignInsError`` like ``require_open``.
     """
     row = _locked_row(tx, attempt)
     _refuse_if_blocked(row)
@@ -90,19 +90,14 @@ def _refuse_if_blocked(row: SignInFailure | None) -> None:
 
 
 def _locked_row(tx: Transaction, attempt: Attempt) -> SignInFailure:
-    row = tx.session.scalar(_locked(attempt))
-    if row is not None:
-        return row
-    first = SignInFailure(name_hash=attempt.name_hash, network=attempt.network, failures=0, last_failed_at=clock.now())
-    # Another transaction may insert the row in the meantime, and then it is that one we count in.
-    with suppress(IntegrityError), tx.session.begin_nested():
-        tx.session.add(first)
-    return tx.session.scalars(_locked(attempt)).one()
-
-
-def _locked(attempt: Attempt) -> Select[tuple[SignInFailure]]:
-    statement = select(SignInFailure).where(attempt.condition).with_for_update()
-    return statement.execution_options(populate_existing=True)
+    """Return the attempt's row, a new one if there is none, locked until the transaction ends."""
+    insert = INSERTS[tx.session.get_bind().dialect.name]
+    first = insert(SignInFailure).values(
+        name_hash=attempt.name_hash, network=attempt.network, failures=0, last_failed_at=clock.now()
+    )
+    key = [SignInFailure.name_hash, SignInFailure.network]
+    statement = first.on_conflict_do_update(index_elements=key, set_={"network": attempt.network})
+    return tx.session.scalars(statement.returning(SignInFailure), execution_options={"populate_existing": True}).one()
 
 
 def _network(address: str | None) -> str:

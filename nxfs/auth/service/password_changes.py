@@ -63,7 +63,8 @@ def change_password(*, actor: Actor, old_password: str, new_password: str) -> Gr
     passwords.require_good_password(new_password, about=passwords.names_of(user), field="new_password")
     new_hash = passwords.hash_password(new_password)
     with transaction() as tx:
-        lockout.require_still_open(tx, attempt)
+        lockout.require_open(attempt)
+        _forget_failures(tx, user)
         present = sessions.touch_user(tx, user.id, User.password_hash == user.password_hash)
         if present is None:
             raise WrongPasswordError
@@ -94,14 +95,17 @@ def reset_password(*, token: str, password: str) -> None:
     Raises ``ResetLinkInvalidError`` and ``WeakPasswordError``.
     """
     token_hash = tokens.hash_of(token)
-    user = queries.find_reset_user(token_hash)
+    user = detached(queries.find_reset_user(token_hash))
     if user is None:
         raise ResetLinkInvalidError
     passwords.require_good_password(password, about=passwords.names_of(user), field="password")
     new_hash = passwords.hash_password(password)
     with transaction() as tx:
-        user = _use_reset(tx, token_hash)
-        _replace_password(tx, user, new_hash, action="auth.password_reset", actor_id=None)
+        _forget_failures(tx, user)
+        present = sessions.touch_user(tx, user.id)
+        if present is None or not _use_reset(tx, token_hash):
+            raise ResetLinkInvalidError
+        _replace_password(tx, present, new_hash, action="auth.password_reset", actor_id=None)
 
 
 def void_resets(tx: Transaction, user_id: int) -> None:
@@ -113,22 +117,21 @@ def void_resets(tx: Transaction, user_id: int) -> None:
 def _replace_password(tx: Transaction, user: User, new_hash: str, *, action: str, actor_id: int | None) -> None:
     user.password_hash = new_hash
     void_resets(tx, user.id)
-    lockout.forget_failures(tx, Attempt.of(user.email), Attempt.of(user.username))
     sessions.end_sessions(tx, user.id, reason="password_changed", actor_id=actor_id)
     tx.emit(PasswordChanged(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
     tx.audit(action, actor_id=actor_id, target=user)
 
 
-def _use_reset(tx: Transaction, token_hash: str) -> User:
-    """Mark the link as used and return its user; a link that was used in the meantime is invalid."""
+def _forget_failures(tx: Transaction, user: User) -> None:
+    lockout.forget_failures(tx, Attempt.of(user.email), Attempt.of(user.username))
+
+
+def _use_reset(tx: Transaction, token_hash: str) -> bool:
+    """Mark the link as used; return False if it was used or ran out in the meantime."""
     now = clock.now()
     is_unused = PasswordReset.used_at.is_(None) & (PasswordReset.expires_at > now)
     statement = update(PasswordReset).where(PasswordReset.token_hash == token_hash, is_unused).values(used_at=now)
-    user_id = tx.session.scalar(statement.returning(PasswordReset.user_id))
-    user = sessions.touch_user(tx, user_id) if user_id is not None else None
-    if user is None:
-        raise ResetLinkInvalidError
-    return user
+    return tx.session.scalar(statement.returning(PasswordReset.id)) is not None
 
 
 def _insert_reset(email: str, token_hash: str) -> Any:

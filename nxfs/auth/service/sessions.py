@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 
 from nxfs.auth.errors import SessionExpiredError, SessionNotFoundError
 from nxfs.auth.events import SessionsEnded
@@ -73,10 +73,9 @@ def sign_out(*, actor: Actor | None, refresh_token: str | None) -> None:
     with transaction() as tx:
         if actor is not None:
             _sign_out(tx, actor.id, UserSession.id == actor.session_id)
-        if refresh_token is not None:
-            session = _lock_session(tx, _find_session_id(tx, tokens.hash_of(refresh_token)))
-            if session is not None:
-                _sign_out(tx, session.user_id, UserSession.id == session.id)
+        family = _find_family(tx, tokens.hash_of(refresh_token)) if refresh_token is not None else None
+        if family is not None:
+            _sign_out(tx, family.user_id, UserSession.id == family.session_id)
 
 
 def end_session(*, actor: Actor, session_id: int) -> None:
@@ -97,6 +96,7 @@ def end_sessions(
     tx: Transaction, user_id: int, *conditions: ColumnElement[bool], reason: str, actor_id: int | None
 ) -> list[int]:
     """End the user's sessions that meet ``conditions``, and their tokens at once; return the ids of the ended ones."""
+    user = lock_user(tx, user_id)
     statement = (
         update(UserSession)
         .where(UserSession.user_id == user_id, UserSession.ended_at.is_(None), *conditions)
@@ -111,7 +111,8 @@ def end_sessions(
         )
         tx.emit(event, actor_id=actor_id)
         tx.after_commit(lambda: authentication.forget(user_id))
-        _audit_end(tx, user_id, session_ids, reason, actor_id)
+        changes = {"session_ids": [session_ids, []], "reason": [None, reason]}
+        tx.audit("auth.sessions_ended", actor_id=actor_id, target=user, changes=changes)
     return session_ids
 
 
@@ -130,24 +131,31 @@ def touch_user(tx: Transaction, user_id: int, *conditions: ColumnElement[bool], 
     return tx.session.scalar(statement)
 
 
+def lock_user(tx: Transaction, user_id: int) -> User:
+    """Return the user, locked until the transaction ends."""
+    # Reading the row anew would undo what is not written yet.
+    tx.session.flush()
+    return tx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+
+
 def _exchange(tx: Transaction, token: str) -> Grant | APIError:
     token_hash = tokens.hash_of(token)
-    session = _lock_session(tx, _find_session_id(tx, token_hash))
-    if session is None:
+    family = _find_family(tx, token_hash)
+    if family is None:
         return AuthenticationRequiredError()
+    user = lock_user(tx, family.user_id)
+    session = tx.session.get_one(UserSession, family.session_id, with_for_update=True, populate_existing=True)
     # Read under the session's lock: of parallel refreshes exactly one finds the token unused.
     link = tx.session.scalars(select(RefreshToken).where(RefreshToken.token_hash == token_hash)).one()
-    if session.ended_at is not None:
+    if session.ended_at is not None or not user.is_active:
         return TokenRevokedError()
     if _has_run_out(session):
         end_sessions(tx, session.user_id, UserSession.id == session.id, reason="expired", actor_id=None)
         return SessionExpiredError()
     successor = _use(tx, link, token) if link.used_at is None else _find_tip(tx, link, token)
     if successor is None:
-        return _refuse_reuse(tx, session)
-    user = touch_user(tx, session.user_id)
-    if user is None:
-        return TokenRevokedError()
+        return _refuse_reuse(tx, session, user)
+    touch_user(tx, user.id)
     session.last_used_at = clock.now()
     return _grant(session, successor, user)
 
@@ -174,21 +182,18 @@ def _find_tip(tx: Transaction, link: RefreshToken, token: str) -> str | None:
     return token if not stored else None
 
 
-def _refuse_reuse(tx: Transaction, session: UserSession) -> APIError:
-    user = tx.session.get_one(User, session.user_id)
+def _refuse_reuse(tx: Transaction, session: UserSession, user: User) -> APIError:
     changes = {"session_id": [session.id, session.id]}
     tx.audit("auth.refresh_token_reused", actor_id=None, target=user, changes=changes, outcome="failure")
     end_sessions(tx, user.id, UserSession.id == session.id, reason="token_reused", actor_id=None)
     return TokenRevokedError()
 
 
-def _find_session_id(tx: Transaction, token_hash: str) -> int | None:
-    return tx.session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
-
-
-def _lock_session(tx: Transaction, session_id: int | None) -> UserSession | None:
-    statement = select(UserSession).where(UserSession.id == session_id).with_for_update()
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+def _find_family(tx: Transaction, token_hash: str) -> Row[Any] | None:
+    """Return the ids of the session and the user of a refresh token."""
+    columns = select(RefreshToken.session_id, UserSession.user_id)
+    joined = columns.join(UserSession, UserSession.id == RefreshToken.session_id)
+    return tx.session.execute(joined.where(RefreshToken.token_hash == token_hash)).one_or_none()
 
 
 def _has_run_out(session: UserSession) -> bool:
@@ -198,11 +203,6 @@ def _has_run_out(session: UserSession) -> bool:
 
 def _sign_out(tx: Transaction, user_id: int, condition: ColumnElement[bool]) -> None:
     end_sessions(tx, user_id, condition, reason="signed_out", actor_id=user_id)
-
-
-def _audit_end(tx: Transaction, user_id: int, session_ids: list[int], reason: str, actor_id: int | None) -> None:
-    changes = {"session_ids": [session_ids, []], "reason": [None, reason]}
-    tx.audit("auth.sessions_ended", actor_id=actor_id, target=tx.session.get_one(User, user_id), changes=changes)
 
 
 def _grant(session: UserSession, refresh: str, user: User) -> Grant:

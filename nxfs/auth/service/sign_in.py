@@ -11,7 +11,7 @@ from nxfs.auth.service.lockout import Attempt
 from nxfs.auth.service.sessions import Grant
 from nxfs.core import clock
 from nxfs.core.errors import InvalidCredentialsError
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 
 Found = TypeVar("Found", bound=User | None)
@@ -33,11 +33,14 @@ def sign_in(*, identifier: str, password: str) -> Grant:
     if passwords.needs_new_hash(new_hash):
         new_hash = passwords.hash_password(password)
     with transaction() as tx:
-        grant = _open_session(tx, attempt, user, new_hash)
-    if grant is None:
-        refuse_password(attempt, user, action="auth.sign_in_failed")
-        raise InvalidCredentialsError
-    return grant
+        lockout.require_open(attempt)
+        lockout.forget_failures(tx, attempt)
+        is_unchanged = User.password_hash == user.password_hash
+        present = sessions.touch_user(tx, user.id, is_unchanged, last_login=clock.now(), password_hash=new_hash)
+        if present is None:
+            raise InvalidCredentialsError
+        tx.audit("auth.signed_in", actor_id=present.id, target=present)
+        return sessions.open_session(tx, present)
 
 
 def detached(user: Found) -> Found:
@@ -51,15 +54,3 @@ def refuse_password(attempt: Attempt, user: User | None, *, action: str) -> None
     with transaction() as tx:
         lockout.count_failure(tx, attempt, user)
         tx.audit(action, actor_id=None, target=user, outcome="failure")
-
-
-def _open_session(tx: Transaction, attempt: Attempt, user: User, new_hash: str) -> Grant | None:
-    """Return None if the account was disabled or got another password while this one was checked."""
-    lockout.require_still_open(tx, attempt)
-    is_unchanged = User.password_hash == user.password_hash
-    present = sessions.touch_user(tx, user.id, is_unchanged, last_login=clock.now(), password_hash=new_hash)
-    if present is None:
-        return None
-    lockout.forget_failures(tx, attempt)
-    tx.audit("auth.signed_in", actor_id=present.id, target=present)
-    return sessions.open_session(tx, present)

@@ -32,7 +32,8 @@ SETTINGS = {
     "JWT_DECODE_ISSUER": "nxfs",
     # "Not before" adds nothing to "issued at" and refuses fresh tokens where clocks differ by a moment.
     "JWT_ENCODE_NBF": False,
-    "JWT_TOKEN_LOCATION": ["headers"],
+    # A claim for cookies, which we do not use.
+    "JWT_COOKIE_CSRF_PROTECT": False,
 }
 
 

@@ -23,6 +23,8 @@ from nxfs.core.messages import Text
 
 # The published front end adds `_t` to get past caches.
 IGNORED_PARAMETERS = frozenset({"_t"})
+# Python reads no text of more than 4300 digits as a number.
+LONGEST_NUMBER = 4300
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
 BODY_MUST_BE_OBJECT = Text("The body must be a JSON object.", "Innholdet må være et JSON-objekt.")
@@ -171,7 +173,7 @@ def _read_text(text: str, field: ma.fields.Field | None) -> Any:
         return {"true": True, "false": False}.get(text.lower(), text)
     if isinstance(field, ma.fields.Integer):
         digits = text[1:] if text.startswith("-") else text
-        return int(text) if digits.isdecimal() and digits.isascii() and len(digits) <= 19 else text
+        return int(text) if digits.isdecimal() and digits.isascii() and len(digits) <= LONGEST_NUMBER else text
     if isinstance(field, ma.fields.Float):
         try:
             return float(text)

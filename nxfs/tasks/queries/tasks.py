@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Row, String, case, cast, func, or_, select
 
 from nxfs.core import clock, search
 from nxfs.core.actor import Actor
@@ -52,10 +52,12 @@ COLUMNS = (
 
 def get_task(*, actor: Actor, task_id: int) -> Row[Any]:
     """Return the task; raise ``TaskNotFoundError`` when there is none or ``actor`` may not see it."""
-    row = db.session.execute(select(*COLUMNS).where(Task.id == task_id, sees_task(actor))).one_or_none()
-    if row is None:
-        raise TaskNotFoundError
-    return row
+    return _get(Task.id == task_id, sees_task(actor))
+
+
+def get_written_task(*, task_id: int) -> Row[Any]:
+    """Return the task for whoever has just written it, and may thereby have given it out of their own sight."""
+    return _get(Task.id == task_id)
 
 
 def list_tasks(*, actor: Actor, filters: dict[str, Any]) -> Page:
@@ -73,6 +75,13 @@ def list_tasks(*, actor: Actor, filters: dict[str, Any]) -> Page:
     )
 
 
+def _get(*conditions: ColumnElement[bool]) -> Row[Any]:
+    row = db.session.execute(select(*COLUMNS).where(*conditions)).one_or_none()
+    if row is None:
+        raise TaskNotFoundError
+    return row
+
+
 def _conditions(actor: Actor, filters: dict[str, Any], words: Sequence[str]) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if "status" in filters:
@@ -82,12 +91,6 @@ def _conditions(actor: Actor, filters: dict[str, Any], words: Sequence[str]) -> 
         conditions.append(is_completed if filters["completed"] else Task.status.in_(("todo", "in_progress")))
     if "priority" in filters:
         conditions.append(Task.priority.in_(filters["priority"]))
-    if "due_date_start" in filters:
-        conditions.append(Task.due_date >= filters["due_date_start"])
-    if "due_date_end" in filters:
-        conditions.append(Task.due_date <= filters["due_date_end"])
-    if "overdue" in filters:
-        conditions.append(_is_overdue(filters["overdue"]))
     if "user_id" in filters:
         conditions.append(Task.user_id == filters["user_id"])
     if "assignee" in filters:
@@ -98,6 +101,17 @@ def _conditions(actor: Actor, filters: dict[str, Any], words: Sequence[str]) -> 
         conditions.append(_in_projects(actor, filters["project"]))
     if "search" in filters:
         conditions.append(search.matches("tasks", words))
+    return [*conditions, *_due_date_conditions(filters)]
+
+
+def _due_date_conditions(filters: dict[str, Any]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if "due_date_start" in filters:
+        conditions.append(Task.due_date >= filters["due_date_start"])
+    if "due_date_end" in filters:
+        conditions.append(Task.due_date <= filters["due_date_end"])
+    if "overdue" in filters:
+        conditions.append(_is_overdue(filters["overdue"]))
     return conditions
 
 
@@ -116,11 +130,10 @@ def _is_assigned(actor: Actor, assignee: str) -> ColumnElement[bool]:
 
 def _in_categories(values: Sequence[str], match: str) -> list[ColumnElement[bool]]:
     groups = references.find_categories(values)
-    links = [
+    return [
         Task.id.in_(select(task_categories.c.task_id).where(task_categories.c.category_id.in_(group)))
         for group in (groups if match == "all" else [[identifier for group in groups for identifier in group]])
     ]
-    return links
 
 
 def _in_projects(actor: Actor, values: Sequence[str]) -> ColumnElement[bool]:
@@ -138,7 +151,8 @@ def _ordering(filters: dict[str, Any], words: Sequence[str]) -> list[ColumnEleme
     for name, is_descending in names:
         if name == "relevance":
             if words:
-                ordering.append(search.matches("tasks", words, in_title=True).desc())
+                is_in_title = search.matches("tasks", words, in_title=True)
+                ordering.append(case((is_in_title, 0), else_=1).asc())
             name, is_descending = "updated_at", not is_descending
         column = Task.title_key if name == "title" else getattr(Task, name)
         ordered = column.desc() if is_descending else column.asc()

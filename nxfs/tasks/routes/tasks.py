@@ -66,7 +66,7 @@ class TaskById(MethodView):
         Every field that is left out takes its default.
         """
         service.update_task(actor=current_actor(), task_id=task_id, values=values, precondition=precondition)
-        return queries.get_task(actor=current_actor(), task_id=task_id)
+        return queries.get_written_task(task_id=task_id)
 
     @login_required
     @blp.versioned
@@ -76,7 +76,7 @@ class TaskById(MethodView):
     def patch(self, values: dict[str, Any], task_id: int, precondition: Precondition) -> Any:
         """Change fields of a task."""
         service.update_task(actor=current_actor(), task_id=task_id, values=values, precondition=precondition)
-        return queries.get_task(actor=current_actor(), task_id=task_id)
+        return queries.get_written_task(task_id=task_id)
 
     @login_required
     @blp.versioned

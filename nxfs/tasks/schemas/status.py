@@ -60,12 +60,16 @@ class StatusInputSchema(Schema):
 
     @ma.post_load
     def settle_status(self, data: dict[str, Any], *, partial: Any, **_: Any) -> dict[str, Any]:
-        """Turn ``completed`` into the status; refuse the two when they disagree."""
-        completed = data.pop("completed", None)
-        if completed is not None and "status" in data and completed != (data["status"] == "completed"):
-            raise ma.ValidationError({"completed": [CONTRADICTION]})
-        if completed is not None and "status" not in data:
-            data["status"] = "completed" if completed else "todo"
+        """Turn ``completed`` into the status; refuse the two when they disagree.
+
+        Only ``completed: false`` stays, when no status comes with it: what it means depends on the present status.
+        """
+        if "completed" in data and "status" in data:
+            if data.pop("completed") != (data["status"] == "completed"):
+                raise ma.ValidationError({"completed": [CONTRADICTION]})
+        elif data.get("completed"):
+            data["status"] = "completed"
+            del data["completed"]
         if not partial:
             data.setdefault("status", "todo")
         return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import marshmallow as ma
@@ -20,6 +21,7 @@ MOST_CATEGORIES = 50
 ORDERINGS = ("due_date", "priority", "status", "created_at", "updated_at", "title", "relevance")
 START_AFTER_END = Text("The start lies after the end.", "Starten er etter slutten.")
 GIVEN_TWICE = Text("This contradicts “{other}”.", "Dette er i strid med «{other}».")
+ASSIGNEE_PATTERN = "(me|none|[1-9][0-9]{0,17})"
 ASSIGNEE = Text("Give a user's id, “me” or “none”.", "Oppgi en brukers id, «me» eller «none».")
 
 
@@ -75,6 +77,13 @@ class TaskUpdateSchema(TaskCreateSchema):
     """What changes a task; what is left out stays."""
 
 
+def require_assignee(value: str) -> None:
+    """Raise ``ValidationError`` unless ``value`` names an assignee."""
+    # Only fullmatch refuses a line end behind the last letter.
+    if not re.fullmatch(ASSIGNEE_PATTERN, value):
+        raise ma.ValidationError([ASSIGNEE])  # type: ignore[list-item]
+
+
 class TaskQuerySchema(PageQuerySchema):
     """Filters of the list; all that are given must hold."""
 
@@ -91,15 +100,14 @@ class TaskQuerySchema(PageQuerySchema):
     due_date_before = fields.Date(metadata={"description": "Another name of due_date_end.", "deprecated": True})
     completed = fields.Boolean()
     assignee = ma.fields.String(
-        validate=validate.Regexp(r"^(me|none|[1-9][0-9]{0,17})$"),
-        error_messages={"validator_failed": ASSIGNEE},
-        metadata={"description": "A user's id, `me` or `none`."},
+        validate=require_assignee,
+        metadata={"description": "A user's id, `me` or `none`.", "pattern": f"^{ASSIGNEE_PATTERN}$"},
     )
     user_id = fields.Identifier(metadata={"description": "Who created the task."})
     overdue = fields.Boolean(metadata={"description": "Due before today and not completed."})
     search = ma.fields.String(
         validate=validate.Length(max=500),
-        metadata={"description": "Words; each must begin a word of title, description or notes."},
+        metadata={"description": "Words; each of the first ten must begin a word of title, description or notes."},
     )
     ordering = Ordering(ORDERINGS)
 
@@ -131,8 +139,8 @@ class FiltersAppliedSchema(Schema):
     categories = ma.fields.List(ma.fields.String(metadata={"example": "web"}))
     category_match = fields.Choice(("all", "any"))
     projects = ma.fields.List(ma.fields.String(metadata={"example": "nxfs"}))
-    status = ma.fields.List(fields.Choice(STATUSES))
-    priority = ma.fields.List(fields.Choice(PRIORITIES))
+    status = ma.fields.List(ma.fields.String(metadata={"example": "todo"}))
+    priority = ma.fields.List(ma.fields.String(metadata={"example": "high"}))
     date_range = ma.fields.Nested(DateRangeSchema)
     search = ma.fields.String(metadata={"example": "cable"})
     completed = ma.fields.Boolean(metadata={"example": False})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
-from nxfs.core import clock, search
+from nxfs.core import search
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference
 from nxfs.core.transaction import transaction
@@ -24,7 +24,7 @@ from nxfs.tasks.errors import (
 from nxfs.tasks.events import CategoryCreated, CategoryDeleted, CategoryUpdated
 from nxfs.tasks.models import Category, Task, plain_values, task_categories
 from nxfs.tasks.queries import references
-from nxfs.tasks.service import slugs
+from nxfs.tasks.service import slugs, tasks
 
 FIELDS = ("name", "name_nb", "slug", "description", "color")
 EVERYBODY = ("everybody",)
@@ -76,6 +76,8 @@ def delete_category(*, actor: Actor, category_id: int, precondition: Preconditio
     with transaction():
         category = _lock_category(category_id)
         precondition.require(category.version)
+        policies.require(policies.can_change_category(actor, category))
+        _touch_tasks([category_id])
         _delete(actor, category, merged_into=None)
 
 
@@ -96,17 +98,21 @@ def merge_categories(*, actor: Actor, category_id: int, source_ids: Sequence[int
             source = locked[source_id]
             if source is None:
                 raise unknown_reference("source_category_ids", source_id)
+            policies.require(policies.can_change_category(actor, source))
+        # Their tasks are locked before they are moved, so that none is deleted in between.
+        _touch_tasks(source_ids)
+        for source_id in source_ids:
             _move_tasks(source_id, category_id)
-            _delete(actor, source, merged_into=category_id)
+            _delete(actor, locked[source_id], merged_into=category_id)
+
+
+def _touch_tasks(category_ids: Sequence[int]) -> None:
+    tagged = select(task_categories.c.task_id).where(task_categories.c.category_id.in_(category_ids))
+    tasks.touch_tasks(Task.id.in_(tagged))
 
 
 def _delete(actor: Actor, category: Category, *, merged_into: int | None) -> None:
     with transaction() as tx:
-        policies.require(policies.can_change_category(actor, category))
-        tagged = select(task_categories.c.task_id).where(task_categories.c.category_id == category.id)
-        changed = {"version": Task.version + 1, "updated_at": clock.now()}
-        touch = update(Task).where(Task.id.in_(tagged)).values(changed)
-        tx.session.execute(touch.execution_options(synchronize_session=False))
         event = CategoryDeleted(category_id=category.id, merged_into=merged_into, audience=EVERYBODY)
         tx.emit(event, actor_id=actor.id)
         action = "tasks.category_deleted" if merged_into is None else "tasks.category_merged"
@@ -152,8 +158,9 @@ def _assign(category: Category, values: Mapping[str, Any]) -> None:
 def _free_slug(category: Category) -> str:
     """Return a slug made from the name, with a number behind it when others have it."""
     stem = slugs.slug_of(category.name) or "category"
+    root = stem[: slugs.LONGEST_SLUG - 8]
     with db.session.no_autoflush:
-        taken = set(db.session.scalars(select(Category.slug).where(Category.slug.startswith(stem, autoescape=True))))
+        taken = set(db.session.scalars(select(Category.slug).where(Category.slug.startswith(root, autoescape=True))))
     taken.discard(category.slug)
-    candidates = (stem, *(f"{stem[: slugs.LONGEST_SLUG - 8]}-{number}" for number in range(2, len(taken) + 3)))
+    candidates = (stem, *(f"{root}-{number}" for number in range(2, len(taken) + 3)))
     return next(candidate for candidate in candidates if candidate not in taken)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 
 from nxfs.auth.models import User
-from nxfs.core import clock, search
+from nxfs.core import search
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference
 from nxfs.core.events import audience_of
@@ -22,6 +22,7 @@ from nxfs.tasks.errors import (
     ProjectNotFoundError,
     ProjectTooLargeError,
     TaskInOtherProjectError,
+    TaskNotFoundError,
     unknown_reference,
 )
 from nxfs.tasks.events import (
@@ -54,8 +55,9 @@ def create_project(*, actor: Actor, values: Mapping[str, Any]) -> int:
         tx.emit(ProjectCreated(project_id=project.id, audience=_audience(project)), actor_id=actor.id)
         changes = difference({}, plain_values(project, AUDITED))
         tx.audit("tasks.project_created", actor_id=actor.id, target=project, changes=changes)
-        for task_id in values.get("tasks", ()):
-            _move_task(actor, task_id, project.id)
+        # Locked in one order, so that two such requests cannot wait for each other.
+        for task_id in sorted(values.get("tasks", ())):
+            _move_task(actor, task_id, project.id, named_in="tasks")
     return project.id
 
 
@@ -92,7 +94,7 @@ def delete_project(*, actor: Actor, project_id: int, precondition: Precondition 
         member_ids = tx.session.scalars(select(ProjectMember.user_id).where(ProjectMember.project_id == project_id))
         # Afterwards nobody is a member of it: those who were hear of it by name.
         heard = audience_of(user_ids=(project.user_id, *member_ids))
-        _touch_tasks(Task.project_id == project_id, project_id=None)
+        tasks.touch_tasks(Task.project_id == project_id, project_id=None)
         tx.emit(ProjectDeleted(project_id=project_id, audience=heard), actor_id=actor.id)
         tx.audit("tasks.project_deleted", actor_id=actor.id, target=project, changes=changes)
         tx.session.delete(project)
@@ -113,9 +115,7 @@ def duplicate_project(*, actor: Actor, project_id: int) -> int:
         copy_id = create_project(actor=actor, values=values)
         originals = db.session.scalars(select(Task).where(Task.project_id == project_id).order_by(Task.id)).all()
         for task in originals:
-            task_values = {field: getattr(task, column) for field, column in tasks.COLUMNS.items()}
-            task_values |= {"status": "todo", "project": copy_id, "category": tasks.categories_of(task.id)}
-            tasks.create_task(actor=actor, values=task_values)
+            tasks.copy_task(actor, task, title=task.title, project=copy_id)
     return copy_id
 
 
@@ -160,7 +160,7 @@ def add_task(*, actor: Actor, project_id: int, task_id: int) -> None:
     """Move the task into the project. Raises ``ProjectNotFoundError``, ``InvalidInputError`` for no such task."""
     with transaction():
         _lock_project(actor, project_id)
-        _move_task(actor, task_id, project_id)
+        _move_task(actor, task_id, project_id, named_in="task_id")
 
 
 def remove_task(*, actor: Actor, project_id: int, task_id: int) -> None:
@@ -168,24 +168,23 @@ def remove_task(*, actor: Actor, project_id: int, task_id: int) -> None:
 
     Raises ``ProjectNotFoundError``, ``InvalidInputError`` for no such task, ``TaskInOtherProjectError``.
     """
-    with transaction() as tx:
+    with transaction():
         _lock_project(actor, project_id)
-        if tx.session.scalar(select(Task.id).where(Task.id == task_id, Task.project_id == project_id)) is None:
-            _require_task(actor, task_id)
+        if _lock_task(actor, task_id, named_in="task_id").project_id != project_id:
             raise TaskInOtherProjectError
         tasks.update_task(actor=actor, task_id=task_id, values={"project": None})
 
 
-def _move_task(actor: Actor, task_id: int, project_id: int) -> None:
-    _require_task(actor, task_id)
+def _move_task(actor: Actor, task_id: int, project_id: int, *, named_in: str) -> None:
+    _lock_task(actor, task_id, named_in=named_in)
     tasks.update_task(actor=actor, task_id=task_id, values={"project": project_id})
 
 
-def _require_task(actor: Actor, task_id: int) -> None:
+def _lock_task(actor: Actor, task_id: int, *, named_in: str) -> Task:
     try:
-        tasks.lock_task(actor, task_id)
-    except tasks.TaskNotFoundError:
-        raise unknown_reference("task_id", task_id) from None
+        return tasks.lock_task(actor, task_id)
+    except TaskNotFoundError:
+        raise unknown_reference(named_in, task_id) from None
 
 
 def _lock_project(actor: Actor, project_id: int) -> Project:
@@ -204,18 +203,11 @@ def _audience(project: Project, *user_ids: int) -> tuple[str, ...]:
     return audience_of(user_ids=(project.user_id, *user_ids), project_ids=(project.id,))
 
 
-def _touch_tasks(condition: Any, **values: Any) -> None:
-    """Set columns of many tasks in one statement, counting their versions up as an update of one would."""
-    changed = {"version": Task.version + 1, "updated_at": clock.now(), **values}
-    db.session.execute(update(Task).where(condition).values(changed).execution_options(synchronize_session=False))
-
-
 def _assign(project: Project, values: Mapping[str, Any]) -> None:
     for field in FIELDS:
         if field in values and field != "status":
             setattr(project, field, values[field])
-    if "status" in values:
-        project.set_status(values["status"])
+    project.take_status(values)
     if "name" in values:
         project.name_key = references.name_key(project.name)
         project.slug = slugs.slug_of(project.name) or "project"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from nxfs.auth.models import User
 from nxfs.core import clock, search
@@ -19,8 +20,7 @@ from nxfs.extensions import db
 from nxfs.tasks import policies
 from nxfs.tasks.errors import TaskNotFoundError, unknown_reference
 from nxfs.tasks.events import TaskCreated, TaskDeleted, TaskUpdated
-from nxfs.tasks.models import Project, Task, plain_values, task_categories
-from nxfs.tasks.queries import references
+from nxfs.tasks.models import Category, Project, Task, plain_values, task_categories
 from nxfs.tasks.queries.visibility import sees_project, sees_task
 
 # The fields of the wire and the columns they live in; "category" lives in a table of its own.
@@ -43,6 +43,14 @@ COPY = Text("{title} (copy)", "{title} (kopi)")
 LONGEST_TITLE = 200
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What of the project and the categories that somebody named is there, and stays until the transaction ends."""
+
+    project_id: int | None
+    category_ids: frozenset[int]
+
+
 def create_task(*, actor: Actor, values: Mapping[str, Any]) -> int:
     """Create a task of ``actor`` from ``values`` (see ``TaskCreateSchema``) and return its id.
 
@@ -50,11 +58,11 @@ def create_task(*, actor: Actor, values: Mapping[str, Any]) -> int:
     """
     with transaction() as tx:
         task = Task(user_id=actor.id)
-        _require_references(actor, values, task)
+        _require_references(values, task, _hold(actor, values))
         _assign(task, values)
         tx.session.add(task)
         tx.session.flush()
-        _replace_categories(task.id, values.get("category", ()))
+        _link_categories(task.id, values.get("category", ()))
         tx.emit(TaskCreated(task_id=task.id, audience=audience(task)), actor_id=actor.id)
         changes = difference({}, plain_values(task, AUDITED) | {"category": values.get("category")})
         tx.audit("tasks.task_created", actor_id=actor.id, target=task, changes=changes)
@@ -69,19 +77,22 @@ def update_task(
     Raises ``TaskNotFoundError``, ``InvalidInputError`` as in ``create_task``, ``PreconditionFailedError``.
     """
     with transaction() as tx:
+        # Held before the task is locked, which is the order in which deletions and merges lock.
+        held = _hold(actor, values)
         task = lock_task(actor, task_id)
         precondition.require(task.version)
         heard_before = audience(task)
         before = plain_values(task, AUDITED) | {"category": categories_of(task.id)}
-        _require_references(actor, values, task)
+        _require_references(values, task, held)
         _assign(task, values)
         category = sorted(values["category"]) if "category" in values else before["category"]
         changes = difference(before, plain_values(task, AUDITED) | {"category": category})
         if not changes:
             return
-        if "category" in changes:
-            _replace_categories(task.id, category)
         task.updated_at = clock.now()
+        if "category" in changes:
+            tx.session.execute(delete(task_categories).where(task_categories.c.task_id == task_id))
+            _link_categories(task_id, category)
         heard = tuple(sorted({*heard_before, *audience(task)}))
         tx.emit(TaskUpdated(task_id=task.id, fields=tuple(changes), audience=heard), actor_id=actor.id)
         tx.audit("tasks.task_updated", actor_id=actor.id, target=task, changes=changes)
@@ -95,7 +106,7 @@ def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_P
     with transaction() as tx:
         task = lock_task(actor, task_id)
         precondition.require(task.version)
-        is_member = task.project_id is not None and can_use_project(actor, task.project_id)
+        is_member = task.project_id is not None and _sees_project(actor, task.project_id)
         policies.require(policies.can_delete_task(actor, task, is_project_member=is_member))
         tx.emit(TaskDeleted(task_id=task.id, audience=audience(task)), actor_id=actor.id)
         tx.audit(
@@ -107,12 +118,30 @@ def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_P
 def duplicate_task(*, actor: Actor, task_id: int) -> int:
     """Create an open copy of the task, owned by ``actor``, and return its id. Raises ``TaskNotFoundError``."""
     with transaction():
-        original = lock_task(actor, task_id)
+        original = db.session.scalar(select(Task).where(Task.id == task_id, sees_task(actor)))
+        if original is None:
+            raise TaskNotFoundError
+        return copy_task(actor, original, title=copy_name(actor, original.title), project=original.project_id)
+
+
+def copy_task(actor: Actor, original: Task, *, title: str, project: int | None) -> int:
+    """Create an open copy of ``original``, without what ``actor`` can no longer use, and return its id."""
+    with transaction():
+        held = _hold(actor, {"project": project, "category": categories_of(original.id)})
         values = {field: getattr(original, column) for field, column in COLUMNS.items()}
-        values |= {"status": "todo", "category": categories_of(task_id), "title": copy_name(actor, original.title)}
-        if original.project_id is not None and not can_use_project(actor, original.project_id):
-            values["project"] = None
+        values |= {"title": title, "status": "todo", "project": held.project_id, "category": sorted(held.category_ids)}
+        if not _is_active(original.assignee_id):
+            values["assignee_id"] = None
         return create_task(actor=actor, values=values)
+
+
+def touch_tasks(condition: ColumnElement[bool], **values: Any) -> None:
+    """Set columns of many tasks in one statement, counting their versions up as an update of one would."""
+    # Locked in one order, so that two such statements cannot wait for each other.
+    locked = select(Task.id).where(condition).order_by(Task.id).with_for_update().correlate(None)
+    changed = {"version": Task.version + 1, "updated_at": clock.now(), **values}
+    touch = update(Task).where(Task.id.in_(locked)).values(changed)
+    db.session.execute(touch.execution_options(synchronize_session=False))
 
 
 def lock_task(actor: Actor, task_id: int) -> Task:
@@ -129,11 +158,6 @@ def categories_of(task_id: int) -> list[int]:
     return sorted(db.session.scalars(ids))
 
 
-def can_use_project(actor: Actor, project_id: int) -> bool:
-    """Whether ``actor`` sees the project."""
-    return db.session.scalar(select(Project.id).where(Project.id == project_id, sees_project(actor))) is not None
-
-
 def audience(task: Task) -> tuple[str, ...]:
     """Return who may hear of changes to the task."""
     return audience_of(user_ids=(task.user_id, task.assignee_id), project_ids=(task.project_id,))
@@ -146,32 +170,49 @@ def copy_name(actor: Actor, name: str) -> str:
     return wording.format(title=name[:room])
 
 
-def _require_references(actor: Actor, values: Mapping[str, Any], task: Task) -> None:
+def _hold(actor: Actor, values: Mapping[str, Any]) -> _Held:
+    project_id, category_ids = values.get("project"), values.get("category")
+    if project_id is not None:
+        project = select(Project.id).where(Project.id == project_id, sees_project(actor))
+        project_id = db.session.scalar(project.with_for_update(of=Project, read=True, key_share=True))
+    found: frozenset[int] = frozenset()
+    if category_ids:
+        categories = select(Category.id).where(Category.id.in_(category_ids)).order_by(Category.id)
+        found = frozenset(db.session.scalars(categories.with_for_update(read=True, key_share=True)))
+    return _Held(project_id, found)
+
+
+def _require_references(values: Mapping[str, Any], task: Task, held: _Held) -> None:
     project_id = values.get("project")
-    if project_id is not None and project_id != task.project_id and not can_use_project(actor, project_id):
+    if project_id not in (held.project_id, task.project_id):
         raise unknown_reference("project", project_id)
-    references.require_categories(values.get("category", ()))
+    for category_id in sorted(set(values.get("category", ())) - held.category_ids):
+        raise unknown_reference("category", category_id)
     assignee_id = values.get("assignee_id")
-    if assignee_id is not None and assignee_id != task.assignee_id:
-        is_there = db.session.scalar(select(User.id).where(User.id == assignee_id, User.is_active))
-        if is_there is None:
-            raise unknown_reference("assignee_id", assignee_id)
+    if assignee_id not in (None, task.assignee_id) and not _is_active(assignee_id):
+        raise unknown_reference("assignee_id", assignee_id)
+
+
+def _sees_project(actor: Actor, project_id: int) -> bool:
+    return db.session.scalar(select(Project.id).where(Project.id == project_id, sees_project(actor))) is not None
+
+
+def _is_active(user_id: int | None) -> bool:
+    return db.session.scalar(select(User.id).where(User.id == user_id, User.is_active)) is not None
 
 
 def _assign(task: Task, values: Mapping[str, Any]) -> None:
     for field, column in COLUMNS.items():
         if field in values and field != "status":
             setattr(task, column, values[field])
-    if "status" in values:
-        task.set_status(values["status"])
+    task.take_status(values)
     if SEARCHED & values.keys():
         task.title_key = search.sort_key(task.title)
         task.search_title = search.document_of(task.title, task.title_nb)
         task.search_text = search.document_of(task.description, task.description_nb, task.notes)
 
 
-def _replace_categories(task_id: int, category_ids: Iterable[int]) -> None:
-    db.session.execute(delete(task_categories).where(task_categories.c.task_id == task_id))
+def _link_categories(task_id: int, category_ids: Iterable[int]) -> None:
     links = [{"task_id": task_id, "category_id": category_id} for category_id in sorted(set(category_ids))]
     if links:
         db.session.execute(insert(task_categories), links)

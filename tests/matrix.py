@@ -1,0 +1,218 @@
+"""What the matrix test knows: the world that routes are tried on, and who may do what in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from nxfs.auth.models import PasswordReset, User
+from nxfs.auth.service import tokens
+from nxfs.core import clock
+from nxfs.core.transaction import Transaction, transaction
+from tests.factories import tasks as make
+from tests.factories.users import PASSWORD, create_user, open_session
+
+ROLES = ("anonymous", "stranger", "assignee", "member", "owner", "staff", "admin")
+SIGNED_IN = ROLES[1:]
+NEW_PASSWORD = "gule-gummistøvler-39"
+RESET_TOKEN = "the-token-of-a-reset-link"
+
+
+class World:
+    """A project of ``owner`` with members, a task in it, and what else the paths of routes can name."""
+
+    def __init__(self) -> None:
+        self.users = {role: create_user(role=role if role in ("staff", "admin") else "user") for role in SIGNED_IN}
+        self.newcomer = create_user()
+        # The last administrator could not leave.
+        create_user(role="admin")
+        self.colleague_id = create_user().id
+        self.member_id = self.users["member"].id
+        with transaction() as tx:
+            self._create_objects(tx)
+
+    def headers(self, role: str) -> dict[str, str]:
+        """Return the headers that ``role`` sends."""
+        return {"Authorization": f"Bearer {self.grants[role].access}"} if role in self.grants else {}
+
+    def _create_objects(self, tx: Transaction) -> None:
+        owner = self.users["owner"]
+        assignee_id = self.users["assignee"].id
+        self.project_id = make.create_project(owner)
+        for user_id in (self.member_id, self.colleague_id):
+            make.add_member(self.project_id, tx.session.get_one(User, user_id), owner=owner)
+        self.shared_id = make.create_task(owner, project=self.project_id, assignee_id=assignee_id)
+        self.private_id = make.create_task(owner)
+        self.category_id = make.create_category(owner, slug="known")
+        self.spare_category_id = make.create_category(owner)
+        self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
+        self.grants = {role: open_session(user) for role, user in self.users.items()}
+        others = {role: open_session(user) for role, user in self.users.items()}
+        self.owner_session_id = tokens.decode_access_token(others["owner"].access).session_id
+        now = clock.now()
+        hashed, expiry = tokens.hash_of(RESET_TOKEN), now + timedelta(hours=1)
+        tx.session.add(PasswordReset(user_id=self.newcomer.id, token_hash=hashed, created_at=now, expires_at=expiry))
+
+
+# What the arguments of paths name, unless a case says otherwise.
+ARGUMENTS: Mapping[str, Callable[[World], object]] = {
+    "task_id": lambda world: world.shared_id,
+    "project_id": lambda world: world.project_id,
+    "category_id": lambda world: world.category_id,
+    "user_id": lambda world: world.member_id,
+    "session_id": lambda world: world.owner_session_id,
+    "slug": lambda world: "known",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What each role gets for one request: ``status`` for the ``allowed``, ``refused`` for the others.
+
+    ``exceptions`` holds roles with an answer of their own. ``arguments`` fill the path where ``ARGUMENTS`` does not fit.
+    """
+
+    status: int
+    allowed: tuple[str, ...] = SIGNED_IN
+    refused: int = 404
+    exceptions: Mapping[str, int] = field(default_factory=dict)
+    body: Callable[[World, str], Any] = lambda world, role: None
+    arguments: Mapping[str, Callable[[World], object]] = field(default_factory=dict)
+
+    def expected(self, role: str) -> int:
+        """Return the status that ``role`` gets."""
+        if role in self.exceptions:
+            return self.exceptions[role]
+        if role in self.allowed:
+            return self.status
+        return 401 if role == "anonymous" else self.refused
+
+
+def sends(**values: Any) -> Callable[[World, str], Any]:
+    """Return a body that is the same in every world and for every role."""
+    return lambda world, role: values
+
+
+def public(status: int, body: Callable[[World, str], Any]) -> Case:
+    """Return a case that everybody may, signed in or not."""
+    return Case(status, allowed=ROLES, body=body)
+
+
+SEES_TASK = ("owner", "assignee", "member", "admin")
+SEES_PROJECT = ("owner", "member", "admin")
+MANAGES_PROJECT = ("owner", "admin")
+CHANGES_CATEGORY = ("owner", "staff", "admin")
+PRIVATE_TASK = {"task_id": lambda world: world.private_id}
+
+RULES: Mapping[str, tuple[Case, ...]] = {
+    # Accounts: everybody has their own.
+    "POST /api/auth/register/": (
+        public(201, sends(email="ny@example.com", username="ny-person", password=NEW_PASSWORD)),
+    ),
+    "POST /api/auth/token/": (public(200, lambda world, role: {"email": world.newcomer.email, "password": PASSWORD}),),
+    "POST /api/auth/token/refresh/": (
+        public(200, lambda world, role: {"refresh": open_session(world.newcomer).refresh}),
+    ),
+    "POST /api/auth/token/verify/": (public(200, sends(token="no-token")),),
+    "POST /api/auth/logout/": (Case(200),),
+    "GET /api/auth/me/": (Case(200),),
+    "PUT /api/auth/me/": (Case(200, body=sends(theme="dark")),),
+    "PATCH /api/auth/me/": (Case(200, body=sends(theme="dark")),),
+    "DELETE /api/auth/me/": (Case(204),),
+    "POST /api/auth/me/password/": (
+        Case(200, body=sends(old_password=PASSWORD, new_password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)),
+    ),
+    "GET /api/auth/sessions/": (Case(200),),
+    "DELETE /api/auth/sessions/": (Case(200),),
+    "DELETE /api/auth/sessions/<id:session_id>/": (Case(204, ("owner",)),),
+    "POST /api/auth/password/reset/": (public(200, lambda world, role: {"email": world.newcomer.email}),),
+    "POST /api/auth/password/reset/confirm/": (
+        public(200, sends(token=RESET_TOKEN, password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)),
+    ),
+    # Tasks: seen and edited by their owner, their assignee and the members of their project.
+    "GET /api/tasks/": (Case(200),),
+    "POST /api/tasks/": (Case(201, body=sends(title="New")),),
+    "GET /api/tasks/<id:task_id>/": (Case(200, SEES_TASK), Case(200, MANAGES_PROJECT, arguments=PRIVATE_TASK)),
+    "PUT /api/tasks/<id:task_id>/": (
+        Case(200, SEES_TASK, body=sends(title="Other")),
+        Case(200, MANAGES_PROJECT, body=sends(title="Other"), arguments=PRIVATE_TASK),
+    ),
+    "PATCH /api/tasks/<id:task_id>/": (
+        Case(200, SEES_TASK, body=sends(status="completed")),
+        Case(200, MANAGES_PROJECT, body=sends(status="completed"), arguments=PRIVATE_TASK),
+    ),
+    "DELETE /api/tasks/<id:task_id>/": (
+        Case(204, SEES_PROJECT, exceptions={"assignee": 403}),
+        Case(204, MANAGES_PROJECT, arguments=PRIVATE_TASK),
+    ),
+    "POST /api/tasks/<id:task_id>/duplicate/": (
+        Case(201, SEES_TASK),
+        Case(201, MANAGES_PROJECT, arguments=PRIVATE_TASK),
+    ),
+    # Projects: seen and edited by their owner and their members, managed by their owner.
+    "GET /api/tasks/projects/": (Case(200),),
+    "POST /api/tasks/projects/": (Case(201, body=sends(name="New")),),
+    "GET /api/tasks/projects/<id:project_id>/": (Case(200, SEES_PROJECT),),
+    "PUT /api/tasks/projects/<id:project_id>/": (Case(200, SEES_PROJECT, body=sends(name="Other")),),
+    "PATCH /api/tasks/projects/<id:project_id>/": (Case(200, SEES_PROJECT, body=sends(name="Other")),),
+    "DELETE /api/tasks/projects/<id:project_id>/": (Case(204, MANAGES_PROJECT, exceptions={"member": 403}),),
+    "POST /api/tasks/projects/<id:project_id>/duplicate/": (Case(201, SEES_PROJECT),),
+    "GET /api/tasks/projects/<id:project_id>/stats/": (Case(200, SEES_PROJECT),),
+    "POST /api/tasks/projects/<id:project_id>/add-task/": (
+        Case(200, SEES_PROJECT, body=lambda world, role: {"task_id": world.own_task_ids.get(role, 1)}),
+    ),
+    "POST /api/tasks/projects/<id:project_id>/remove-task/": (
+        Case(200, SEES_PROJECT, body=lambda world, role: {"task_id": world.shared_id}),
+    ),
+    "GET /api/tasks/projects/<id:project_id>/members/": (Case(200, SEES_PROJECT),),
+    "POST /api/tasks/projects/<id:project_id>/members/": (
+        Case(
+            201,
+            MANAGES_PROJECT,
+            exceptions={"member": 403},
+            body=lambda world, role: {"user_id": world.newcomer.id},
+        ),
+    ),
+    "DELETE /api/tasks/projects/<id:project_id>/members/<id:user_id>/": (
+        Case(204, SEES_PROJECT),
+        Case(
+            204,
+            MANAGES_PROJECT,
+            exceptions={"member": 403},
+            arguments={"user_id": lambda world: world.colleague_id},
+        ),
+    ),
+    # Categories: shared by all, changed by their creator and by staff.
+    "GET /api/tasks/categories/": (Case(200),),
+    "POST /api/tasks/categories/": (Case(201, body=sends(name="New")),),
+    "GET /api/tasks/categories/<id:category_id>/": (Case(200),),
+    "PUT /api/tasks/categories/<id:category_id>/": (
+        Case(200, CHANGES_CATEGORY, refused=403, body=sends(name="Other")),
+    ),
+    "PATCH /api/tasks/categories/<id:category_id>/": (
+        Case(200, CHANGES_CATEGORY, refused=403, body=sends(name="Other")),
+    ),
+    "DELETE /api/tasks/categories/<id:category_id>/": (Case(204, CHANGES_CATEGORY, refused=403),),
+    "GET /api/tasks/categories/by-slug/<string:slug>/": (Case(200),),
+    "GET /api/tasks/categories/with-counts/": (Case(200),),
+    "GET /api/tasks/categories/popular/": (Case(200),),
+    "GET /api/tasks/categories/search/": (Case(200, arguments={"q": lambda world: "known"}),),
+    "POST /api/tasks/categories/<id:category_id>/merge/": (
+        Case(
+            200,
+            CHANGES_CATEGORY,
+            refused=403,
+            body=lambda world, role: {"source_category_ids": [world.spare_category_id]},
+        ),
+    ),
+}
+
+# Writes that succeed without an audit entry, each with its reason.
+NOT_AUDITED = {
+    # Changes nothing.
+    "POST /api/auth/token/verify/",
+    # Carries a session on, every quarter of an hour, on behalf of nobody but the client; its misuse is audited.
+    "POST /api/auth/token/refresh/",
+}

@@ -1,0 +1,100 @@
+"""Every route of the URL map, with every method, as every role: the answers are those of the table in ``matrix``."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from nxfs.core.audit import AuditEntry
+from nxfs.core.events import EventRecord
+from nxfs.extensions import db
+from tests.client import DocumentedClient
+from tests.matrix import ARGUMENTS, NOT_AUDITED, ROLES, RULES, Case, World
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+CASES = [(name, case) for name, cases in RULES.items() for case in cases]
+IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in CASES]
+
+
+def api_rules(app: Flask) -> dict[str, Rule]:
+    """Return the rules of the API by their text."""
+    return {rule.rule: rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/schema/")}
+
+
+def url_of(app: Flask, path: str, case: Case, world: World) -> str:
+    """Return the URL of a case in a world."""
+    rule = api_rules(app)[path]
+    named = {**ARGUMENTS, **case.arguments}
+    values = {name: named[name](world) for name in rule.arguments}
+    query = {name: value(world) for name, value in case.arguments.items() if name not in rule.arguments}
+    _, url = rule.build(values)
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def count_rows(model: type) -> int:
+    """Return how many rows a table has."""
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model))
+
+
+def assert_is_head_of(head: TestResponse, response: TestResponse) -> None:
+    """Fail unless ``head`` is ``response`` without its body."""
+    assert (head.status_code, head.data) == (response.status_code, b"")
+    for name in ("Content-Type", "ETag", "Cache-Control", "Vary"):
+        assert head.headers.get(name) == response.headers.get(name), name
+
+
+def test_every_route_has_a_rule_and_every_rule_a_route(app):
+    served = {f"{method} {path}" for path, rule in api_rules(app).items() for method in rule.methods - {"HEAD", "OPTIONS"}}
+    assert set(RULES) == served
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("name", "case"), CASES, ids=IDS)
+def test_request_of_a_role_answers_as_the_table_says(app, client: DocumentedClient, name, case, role):
+    world = World()
+    method, path = name.split()
+    body = case.body(world, role)
+    audited, told = count_rows(AuditEntry), count_rows(EventRecord)
+    url, headers = url_of(app, path, case, world), world.headers(role)
+    response = client.open(url, method=method, json=body, headers=headers)
+    assert response.status_code == case.expected(role), response.get_data(as_text=True)
+    if method == "GET":
+        assert_is_head_of(client.head(url, headers=headers), response)
+    has_written = method != "GET" and response.status_code < 300 and name not in NOT_AUDITED
+    assert (count_rows(AuditEntry) > audited) == has_written
+    assert count_rows(EventRecord) == told or has_written
+
+
+def test_options_of_every_route_names_its_methods_and_changes_nothing(app, client):
+    world = World()
+    told = count_rows(EventRecord)
+    for path, rule in api_rules(app).items():
+        response = client.options(url_of(app, path, Case(200), world))
+        assert (response.status_code, set(response.allow)) == (200, rule.methods), path
+    assert count_rows(EventRecord) == told
+
+
+@pytest.mark.parametrize("role", ["anonymous", "admin"])
+def test_wrong_method_of_every_route_is_405_and_names_the_right_ones(app, client, role):
+    world = World()
+    for path, rule in api_rules(app).items():
+        for method in sorted(METHODS | {"TRACE", "QUERY"} - rule.methods):
+            if method in rule.methods:
+                continue
+            url = url_of(app, path, Case(200), world)
+            response = client.open(url, method=method, headers=world.headers(role))
+            assert (response.status_code, set(response.allow)) == (405, rule.methods), (method, path)
+
+
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
+def test_method_override_header_is_ignored(app, client, header):
+    world = World()
+    url = f"/api/tasks/{world.shared_id}/"
+    assert client.get(url, headers={**world.headers("owner"), header: "DELETE"}).status_code == 200
+    assert client.get(url, headers=world.headers("owner")).status_code == 200
