@@ -25,7 +25,7 @@ def engine_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application, on a database that the migrations made."""
     file = tmp_path_factory.mktemp("database") / "nxfs.db"
     url = f"sqlite:///{file}" if engine_name == "sqlite" else services.postgresql_url()
@@ -34,7 +34,9 @@ def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     application.test_client_class = DocumentedClient
     with application.app_context():
         flask_migrate.upgrade(directory=str(Path(application.root_path).parent / "migrations"))
-    return application
+    yield application
+    with application.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture(autouse=True)

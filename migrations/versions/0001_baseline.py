@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 IDENTIFIER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+SORT_KEY = sa.String(length=400).with_variant(sa.String(length=400, collation="C"), "postgresql")
 
 # The words arrive folded and separated by blanks, so the engine has nothing to decide but where a blank is.
 SQLITE_SEARCH = (
@@ -129,7 +130,7 @@ def upgrade() -> None:
         "categories",
         sa.Column("id", IDENTIFIER, nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("name_key", sa.String(length=200), nullable=False),
+        sa.Column("name_key", SORT_KEY, nullable=False),
         sa.Column("name_nb", sa.String(length=100), nullable=True),
         sa.Column("slug", sa.String(length=100), nullable=False),
         sa.Column("description", sa.String(length=500), nullable=False),
@@ -170,7 +171,7 @@ def upgrade() -> None:
         sa.Column("id", IDENTIFIER, nullable=False),
         sa.Column("user_id", IDENTIFIER, nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("name_key", sa.String(length=400), nullable=False),
+        sa.Column("name_key", SORT_KEY, nullable=False),
         sa.Column("name_nb", sa.String(length=200), nullable=False),
         sa.Column("slug", sa.String(length=220), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -249,11 +250,7 @@ def upgrade() -> None:
         sa.Column("assignee_id", IDENTIFIER, nullable=True),
         sa.Column("project_id", IDENTIFIER, nullable=True),
         sa.Column("title", sa.String(length=200), nullable=False),
-        sa.Column(
-            "title_key",
-            sa.String(length=400).with_variant(sa.String(length=400, collation="C"), "postgresql"),
-            nullable=False,
-        ),
+        sa.Column("title_key", SORT_KEY, nullable=False),
         sa.Column("title_nb", sa.String(length=200), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("description_nb", sa.Text(), nullable=False),

@@ -22,7 +22,13 @@ from werkzeug.routing import BaseConverter, ValidationError
 
 from nxfs.core import audit, database, errors
 from nxfs.core.database import LARGEST_IDENTIFIER
-from nxfs.core.errors import APIError, InternalServerError, NotAcceptableError, ServiceUnavailableError
+from nxfs.core.errors import (
+    APIError,
+    InternalServerError,
+    NotAcceptableError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from nxfs.core.messages import LANGUAGES
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -140,6 +146,9 @@ def _begin() -> None:
     request.max_content_length = request.max_form_memory_size = current_app.config[
         "MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"
     ]
+    if "\x00" in request.path:
+        # PostgreSQL refuses to compare with it; no address has it.
+        raise NotFoundError
     if request.path.startswith("/api/") and not request.accept_mimetypes.accept_json and request.accept_mimetypes:
         raise NotAcceptableError
 
@@ -155,7 +164,7 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     if response.is_json:
         response.headers.setdefault("Cache-Control", "no-store")
-        response.vary.update(["Authorization", "Accept-Language"])
+        response.vary.update(["Authorization", "Accept-Language", "Origin"])
     actor = g.get("actor")
     log.info(
         "request",

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from gevent.lock import RLock
-from sqlalchemy import UniqueConstraint, insert
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -102,6 +102,7 @@ def transaction(conflicts: Conflicts | None = None) -> Iterator[Transaction]:
         return
     # A read transaction that began earlier would hold an old snapshot, and on SQLite could not become a writer.
     session.rollback()
+    session.expire_all()
     with _writer_lock(session):
         session.connection(execution_options={"is_writer": True})
         current = session.info["transaction"] = Transaction(session)
@@ -145,7 +146,8 @@ def _violated_constraint(error: IntegrityError) -> str | None:
     if table is None:
         return None
     for constraint in table.constraints:
-        if isinstance(constraint, UniqueConstraint) and [column.name for column in constraint.columns] == columns:
+        is_unique = isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint)
+        if is_unique and [column.name for column in constraint.columns] == columns:
             return str(constraint.name)
     for index in table.indexes:
         if index.unique and [column.name for column in index.columns] == columns:

@@ -84,7 +84,7 @@ class Category(Versioned, Timestamped, db.Model):
 
     id: Mapped[Identifier]
     name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(SortKey)
     name_nb: Mapped[str | None] = mapped_column(String(100))
     slug: Mapped[str] = mapped_column(String(100))
     description: Mapped[str] = mapped_column(String(500), default="")
@@ -107,7 +107,7 @@ class Project(Versioned, Completable, Timestamped, db.Model):
     id: Mapped[Identifier]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     name: Mapped[str] = mapped_column(String(200))
-    name_key: Mapped[str] = mapped_column(String(400))
+    name_key: Mapped[str] = mapped_column(SortKey)
     name_nb: Mapped[str] = mapped_column(String(200), default="")
     slug: Mapped[str] = mapped_column(String(220))
     description: Mapped[str] = mapped_column(Text, default="")

@@ -208,6 +208,7 @@ def test_reset_sends_at_most_five_links_an_hour(client, sink):
     assert db.session.scalar(select(func.count()).select_from(PasswordReset)) == 5
     with time_machine.travel(clock.now() + timedelta(minutes=61)):
         client.post(RESET, json={"email": user.email})
+    db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(PasswordReset)) == 6
 
 

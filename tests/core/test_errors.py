@@ -99,8 +99,9 @@ def test_every_text_has_both_languages_with_the_same_parameters():
 
 
 def test_texts_differ_between_the_languages():
-    same = {name: text.en for name, text in all_texts().items() if text.en == text.nb}
-    assert same == {}
+    same = {name for name, text in all_texts().items() if text.en == text.nb}
+    # "Send JSON (…)." is Norwegian too.
+    assert same <= {"nxfs.core.api.parser.JSON_ONLY"}
 
 
 def test_envelope_of_plain_error_leaves_out_what_does_not_apply():

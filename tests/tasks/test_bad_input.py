@@ -33,6 +33,7 @@ BODIES = {
     "leading zeros": (b'{"title": "x", "estimated_time": 01}', NOT_READABLE),
     "nesting beyond all measure": (b'{"title": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", NOT_READABLE),
     "10 MB": (b'{"title": "' + b"x" * 10_000_000 + b'"}', TOO_LARGE),
+    "nesting of 1000 lists": (b'{"title": ' + b"[" * 1000 + b"]" * 1000 + b"}", None),
     "nesting of 900 objects": (b'{"a":' * 900 + b"1" + b"}" * 900, None),
     "a list": (b'[{"title": "x"}]', NOT_VALID),
     "a text": (b'"title"', NOT_VALID),
@@ -78,13 +79,6 @@ def test_write_task_with_a_bad_body_changes_nothing(
 
     assert row_counts() == before
     assert kari.get(f"/api/tasks/{task}/").get_json()["version"] == 1
-
-
-@pytest.mark.xfail(strict=True, reason="The search for NUL follows the nesting deeper than Python's stack.")
-def test_write_task_with_deep_nesting_is_refused(client: FlaskClient) -> None:
-    body = b'{"title": ' + b"[" * 1000 + b"]" * 1000 + b"}"
-
-    assert Person(client).post("/api/tasks/", data=body, content_type="application/json").status_code == 400
 
 
 WRITES = (
@@ -252,7 +246,6 @@ def test_list_tasks_by_a_date_in_another_form_is_refused(client: FlaskClient) ->
         assert kari.post("/api/tasks/", json={"title": "x", "due_date": text}).status_code == 400
 
 
-@pytest.mark.xfail(strict=True, reason="Python reads dates by week, which have ten characters too.")
 def test_list_tasks_by_a_date_by_week_is_refused(client: FlaskClient) -> None:
     assert Person(client).get("/api/tasks/", due_date_start="2026-W01-1").status_code == 400
 

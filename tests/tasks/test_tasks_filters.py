@@ -380,9 +380,9 @@ def expected_ids(world: World, query: dict[str, object]) -> list[int]:
             "due_date_end": lambda: task.due_date is not None and task.due_date <= query["due_date_end"],
             "user_id": lambda: task.user_id == query["user_id"],
             "assignee": lambda: task.assignee_id == assignee,
-            "category": lambda: task.category & wanted
-            if query.get("category_match") == "any"
-            else wanted <= task.category,
+            "category": lambda: (
+                task.category & wanted if query.get("category_match") == "any" else wanted <= task.category
+            ),
             "project": lambda: task.project in projects,
             "search": lambda: all(any(word.startswith(part) for word in words) for part in query["search"].split()),
         }

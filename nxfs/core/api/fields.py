@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +14,8 @@ from marshmallow import validate
 
 from nxfs.core.database import LARGEST_IDENTIFIER
 
-LARGEST_INTEGER = 2**53 - 1
+# ISO 8601 has weeks too, as in 2026-W01-1.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Integer(ma.fields.Integer):
@@ -91,7 +93,7 @@ class Date(ma.fields.Date):
     """``YYYY-MM-DD`` and nothing else that ISO 8601 would allow."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dt.date:
-        if not isinstance(value, str) or len(value) != 10 or not value.isascii():
+        if not isinstance(value, str) or not _DATE.fullmatch(value):
             raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
         return super()._deserialize(value, attr, data, **keywords)
 
@@ -117,7 +119,11 @@ class UniqueList(ma.fields.List):
     """A list of at most ``maximum`` items; repeats count once."""
 
     def __init__(self, item: Any, *, minimum: int = 0, maximum: int, **keywords: Any) -> None:
+        self.maximum = maximum
         super().__init__(item, validate=validate.Length(min=minimum or None, max=maximum), **keywords)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[Any]:
+        # Before the items are looked at: a megabyte of them would take seconds.
+        if isinstance(value, list) and len(value) > self.maximum:
+            raise ma.ValidationError(f"Longer than maximum length {self.maximum}.")
         return list(dict.fromkeys(super()._deserialize(value, attr, data, **keywords)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import marshmallow as ma
@@ -26,8 +27,14 @@ IGNORED_PARAMETERS = frozenset({"_t"})
 # Python reads no text of more than 4300 digits as a number.
 LONGEST_NUMBER = 4300
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+# More than any list in a form or a query string may have.
+MOST_REPETITIONS = 1000
+TOO_MANY = Text("This is given too many times.", "Dette er oppgitt for mange ganger.")
 NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
 BODY_MUST_BE_OBJECT = Text("The body must be a JSON object.", "Innholdet må være et JSON-objekt.")
+# Far more than any schema, and far less than Python's recursion takes.
+DEEPEST = 32
+TOO_DEEP = Text("The body is nested too deeply.", "Innholdet er nøstet for dypt.")
 NOT_JSON = Text("The body is not valid JSON.", "Innholdet er ikke gyldig JSON.")
 JSON_ONLY = Text("Send JSON (application/json, UTF-8).", "Send JSON (application/json, UTF-8).")
 JSON_OR_FORM = Text(
@@ -55,12 +62,12 @@ class Parser(FlaskParser):
 
     def load_optional_json(self, request: Request, schema: ma.Schema) -> Any:
         """Return the JSON body, an empty object when nothing was sent."""
-        return self.load_json(request, schema) if request.get_data() else {}
+        return self.load_json(request, schema) if _read_body(request) else {}
 
     def load_json_or_form(self, request: Request, schema: ma.Schema) -> Any:
         """Return the body, a form's texts as the schema's fields would have them."""
         if request.mimetype in FORM_TYPES:
-            return _read_texts(request.form, schema)
+            return _read_texts(_read_form(request), schema)
         if not _is_json(request):
             raise UnsupportedMediaTypeError(JSON_OR_FORM)
         return _read_json(_read_body(request))
@@ -97,17 +104,27 @@ def _is_json(request: Request) -> bool:
 
 
 def _read_body(request: Request) -> bytes:
+    with _transmission_of(request):
+        return request.get_data()
+
+
+def _read_form(request: Request) -> MultiDict[str, str]:
+    with _transmission_of(request):
+        return request.form
+
+
+@contextmanager
+def _transmission_of(request: Request) -> Iterator[None]:
     try:
-        body = request.get_data()
+        yield
     except HTTPException:
         raise
     except Exception as error:
         # The server raises whatever it likes when a chunk is malformed or the client goes away while it sends.
         raise MalformedRequestError from error
     # A body without a length is cut at the limit without a word.
-    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
+    if request.content_length is None and getattr(request.stream, "is_exhausted", False):
         raise PayloadTooLargeError
-    return body
 
 
 def _read_json(body: bytes) -> Any:
@@ -121,18 +138,20 @@ def _read_json(body: bytes) -> Any:
     return document
 
 
-def _refuse_nul(value: Any, path: str = "") -> None:
-    """PostgreSQL cannot store NUL in text; refusing it here makes both engines alike."""
+def _refuse_nul(value: Any, path: str = "", depth: int = 0) -> None:
+    """PostgreSQL cannot store NUL in text; refusing it here makes both engines alike. So is what is nested too deeply."""
+    if depth > DEEPEST:
+        raise MalformedRequestError(TOO_DEEP)
     if isinstance(value, str):
         if "\x00" in value:
             raise InvalidInputError(field_errors={path: [NUL_IN_TEXT]})
     elif isinstance(value, dict):
         for key, item in value.items():
             _refuse_nul(key, "body")
-            _refuse_nul(item, f"{path}.{key}" if path else key)
+            _refuse_nul(item, f"{path}.{key}" if path else key, depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _refuse_nul(item, f"{path}.{index}")
+            _refuse_nul(item, f"{path}.{index}", depth + 1)
 
 
 def _refuse_unknown(arguments: Iterable[str], schema: ma.Schema) -> None:
@@ -155,6 +174,8 @@ def _read_texts(texts: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]
         if name in IGNORED_PARAMETERS:
             continue
         field = fields.get(name)
+        if len(texts.getlist(name)) > MOST_REPETITIONS:
+            raise InvalidInputError(field_errors={name: [TOO_MANY]})
         if isinstance(field, ma.fields.List):
             values[name] = [_read_text(text, field.inner) for text in texts.getlist(name)]
         elif field is not None and len(texts.getlist(name)) > 1:

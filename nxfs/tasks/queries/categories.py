@@ -12,7 +12,6 @@ from nxfs.core.pagination import Page, fetch_page
 from nxfs.extensions import db
 from nxfs.tasks.errors import CategoryNotFoundError
 from nxfs.tasks.models import Category, Task, task_categories
-from nxfs.tasks.queries import references
 from nxfs.tasks.queries.visibility import sees_task
 
 COLUMNS = (
@@ -37,9 +36,6 @@ def get_category(*, category_id: int) -> Row[Any]:
 
 def get_category_by_slug(*, slug: str) -> Row[Any]:
     """Return the category; raise ``CategoryNotFoundError`` when there is none."""
-    # PostgreSQL refuses to compare with NUL.
-    if "\x00" in slug:
-        raise CategoryNotFoundError
     return _get(Category.slug == slug)
 
 
@@ -58,7 +54,7 @@ def list_categories_with_counts(*, actor: Actor, filters: dict[str, Any]) -> Pag
 
 def list_popular_categories(*, actor: Actor, limit: int) -> Page:
     """Return the ``limit`` categories with the most tasks that ``actor`` sees, as a page that has no next one."""
-    ordering = (db.desc("task_count"), references.alphabetical(Category.name_key), Category.id)
+    ordering = (db.desc("task_count"), Category.name_key, Category.id)
     found = db.session.execute(_select_with_counts(actor).order_by(*ordering).limit(limit)).all()
     return Page(items=found, count=len(found), page=1, page_size=limit)
 
@@ -98,6 +94,6 @@ def _conditions(actor: Actor, filters: dict[str, Any]) -> list[ColumnElement[boo
 def _ordering(filters: dict[str, Any]) -> list[ColumnElement[Any]]:
     ordering: list[ColumnElement[Any]] = []
     for name, is_descending in filters.get("ordering") or [("name", False)]:
-        column = references.alphabetical(Category.name_key) if name == "name" else getattr(Category, name)
+        column = Category.name_key if name == "name" else getattr(Category, name)
         ordering.append(column.desc() if is_descending else column.asc())
     return [*ordering, Category.id]

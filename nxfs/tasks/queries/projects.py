@@ -14,7 +14,6 @@ from nxfs.core.pagination import Page, fetch_page
 from nxfs.extensions import db
 from nxfs.tasks.errors import MemberNotFoundError, ProjectNotFoundError
 from nxfs.tasks.models import Project, ProjectMember, Task
-from nxfs.tasks.queries import references
 from nxfs.tasks.queries.visibility import sees_project
 
 DEFAULT_ORDERING = [("created_at", True)]
@@ -123,7 +122,7 @@ def _conditions(filters: dict[str, Any]) -> list[ColumnElement[bool]]:
 
 def _ordering(filters: dict[str, Any]) -> list[ColumnElement[Any]]:
     names = filters.get("ordering") or DEFAULT_ORDERING
-    columns = {"name": references.alphabetical(Project.name_key)}
+    columns = {"name": Project.name_key}
     ordering = []
     for name, is_descending in names:
         column = columns.get(name, getattr(Project, name))

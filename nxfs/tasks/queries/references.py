@@ -5,35 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Select, or_, select
 
 from nxfs.core.actor import Actor
 from nxfs.core.database import LARGEST_IDENTIFIER
-from nxfs.core.search import fold, sort_key
+from nxfs.core.search import sort_key
 from nxfs.extensions import db
 from nxfs.tasks.errors import unknown_reference
-from nxfs.tasks.models import Category, Project, SortKey
+from nxfs.tasks.models import Category, Project
 from nxfs.tasks.queries.visibility import sees_project
-
-# What the narrowest column holds.
-LONGEST_NAME_KEY = 200
 
 
 def name_key(name: str) -> str:
-    """Return the form in which names are compared: folded, single blanks.
-
-    Cut, because folding can make eighteen letters of one.
-    """
-    return " ".join(fold(name).split())[:LONGEST_NAME_KEY]
-
-
-def alphabetical(key: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """Return what orders by the ``name_key`` column ``key``: ... z, æ, ø, å on both engines."""
-    ordered: ColumnElement[str] = key.expression
-    for letter in "æøå":
-        ordered = func.replace(ordered, letter, sort_key(letter))
-    return cast(ordered, SortKey)
+    """Return the form in which names are compared and ordered: single blanks, folded, æ ø å behind z."""
+    return sort_key(" ".join(name.split()))
 
 
 def find_categories(values: Sequence[str]) -> list[list[int]]:

@@ -114,8 +114,7 @@ def duplicate_project(*, actor: Actor, project_id: int) -> int:
         values |= {"name": tasks.copy_name(actor, original.name), "status": "todo"}
         copy_id = create_project(actor=actor, values=values)
         originals = db.session.scalars(select(Task).where(Task.project_id == project_id).order_by(Task.id)).all()
-        for task in originals:
-            tasks.copy_task(actor, task, title=task.title, project=copy_id)
+        tasks.copy_tasks(actor, originals, project_id=copy_id)
     return copy_id
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 
 from nxfs.auth.models import User
 from nxfs.core import clock, search
@@ -14,7 +14,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.audit import difference
 from nxfs.core.events import audience_of
 from nxfs.core.messages import Text
-from nxfs.core.transaction import transaction
+from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
 from nxfs.tasks import policies
@@ -62,10 +62,8 @@ def create_task(*, actor: Actor, values: Mapping[str, Any]) -> int:
         _assign(task, values)
         tx.session.add(task)
         tx.session.flush()
-        _link_categories(task.id, values.get("category", ()))
-        tx.emit(TaskCreated(task_id=task.id, audience=audience(task)), actor_id=actor.id)
-        changes = difference({}, plain_values(task, AUDITED) | {"category": values.get("category")})
-        tx.audit("tasks.task_created", actor_id=actor.id, target=task, changes=changes)
+        _link_categories({task.id: values.get("category", ())})
+        _log_creation(tx, actor, task, values.get("category"))
     return task.id
 
 
@@ -82,7 +80,7 @@ def update_task(
         task = lock_task(actor, task_id)
         precondition.require(task.version)
         heard_before = audience(task)
-        before = plain_values(task, AUDITED) | {"category": categories_of(task.id)}
+        before = plain_values(task, AUDITED) | {"category": sorted(_categories_of_many([task_id]).get(task_id, ()))}
         _require_references(values, task, held)
         _assign(task, values)
         category = sorted(values["category"]) if "category" in values else before["category"]
@@ -92,7 +90,7 @@ def update_task(
         task.updated_at = clock.now()
         if "category" in changes:
             tx.session.execute(delete(task_categories).where(task_categories.c.task_id == task_id))
-            _link_categories(task_id, category)
+            _link_categories({task_id: category})
         heard = tuple(sorted({*heard_before, *audience(task)}))
         tx.emit(TaskUpdated(task_id=task.id, fields=tuple(changes), audience=heard), actor_id=actor.id)
         tx.audit("tasks.task_updated", actor_id=actor.id, target=task, changes=changes)
@@ -121,18 +119,34 @@ def duplicate_task(*, actor: Actor, task_id: int) -> int:
         original = db.session.scalar(select(Task).where(Task.id == task_id, sees_task(actor)))
         if original is None:
             raise TaskNotFoundError
-        return copy_task(actor, original, title=copy_name(actor, original.title), project=original.project_id)
+        title = copy_name(actor, original.title)
+        (copy_id,) = copy_tasks(actor, [original], project_id=original.project_id, title=title)
+    return copy_id
 
 
-def copy_task(actor: Actor, original: Task, *, title: str, project: int | None) -> int:
-    """Create an open copy of ``original``, without what ``actor`` can no longer use, and return its id."""
-    with transaction():
-        held = _hold(actor, {"project": project, "category": categories_of(original.id)})
-        values = {field: getattr(original, column) for field, column in COLUMNS.items()}
-        values |= {"title": title, "status": "todo", "project": held.project_id, "category": sorted(held.category_ids)}
-        if not _is_active(original.assignee_id):
-            values["assignee_id"] = None
-        return create_task(actor=actor, values=values)
+def copy_tasks(
+    actor: Actor, originals: Sequence[Task], *, project_id: int | None, title: str | None = None
+) -> list[int]:
+    """Create open copies of ``originals``, without what ``actor`` can no longer use, and return their ids."""
+    with transaction() as tx:
+        linked = _categories_of_many([original.id for original in originals])
+        held = _hold(actor, {"project": project_id, "category": {item for ids in linked.values() for item in ids}})
+        active = set(tx.session.scalars(_select_active({original.assignee_id for original in originals})))
+        copies = []
+        for original in originals:
+            copy = Task(user_id=actor.id)
+            values = {field: getattr(original, column) for field, column in COLUMNS.items()}
+            values |= {"title": title or original.title, "status": "todo", "project": held.project_id}
+            values["assignee_id"] = original.assignee_id if original.assignee_id in active else None
+            _assign(copy, values)
+            copies.append(copy)
+        tx.session.add_all(copies)
+        tx.session.flush()
+        kept = [sorted(held.category_ids & linked.get(original.id, set())) for original in originals]
+        _link_categories({copy.id: ids for copy, ids in zip(copies, kept, strict=True)})
+        for copy, ids in zip(copies, kept, strict=True):
+            _log_creation(tx, actor, copy, ids)
+    return [copy.id for copy in copies]
 
 
 def touch_tasks(condition: ColumnElement[bool], **values: Any) -> None:
@@ -152,12 +166,6 @@ def lock_task(actor: Actor, task_id: int) -> Task:
     return task
 
 
-def categories_of(task_id: int) -> list[int]:
-    """Return the sorted ids of the task's categories."""
-    ids = select(task_categories.c.category_id).where(task_categories.c.task_id == task_id)
-    return sorted(db.session.scalars(ids))
-
-
 def audience(task: Task) -> tuple[str, ...]:
     """Return who may hear of changes to the task."""
     return audience_of(user_ids=(task.user_id, task.assignee_id), project_ids=(task.project_id,))
@@ -168,6 +176,20 @@ def copy_name(actor: Actor, name: str) -> str:
     wording = COPY.nb if actor.language == "no" else COPY.en
     room = LONGEST_TITLE - len(wording.format(title=""))
     return wording.format(title=name[:room])
+
+
+def _log_creation(tx: Transaction, actor: Actor, task: Task, category_ids: Iterable[int] | None) -> None:
+    tx.emit(TaskCreated(task_id=task.id, audience=audience(task)), actor_id=actor.id)
+    changes = difference({}, plain_values(task, AUDITED) | {"category": category_ids})
+    tx.audit("tasks.task_created", actor_id=actor.id, target=task, changes=changes)
+
+
+def _categories_of_many(task_ids: Sequence[int]) -> dict[int, set[int]]:
+    links = select(task_categories).where(task_categories.c.task_id.in_(task_ids))
+    by_task: dict[int, set[int]] = {}
+    for task_id, category_id in db.session.execute(links):
+        by_task.setdefault(task_id, set()).add(category_id)
+    return by_task
 
 
 def _hold(actor: Actor, values: Mapping[str, Any]) -> _Held:
@@ -189,7 +211,7 @@ def _require_references(values: Mapping[str, Any], task: Task, held: _Held) -> N
     for category_id in sorted(set(values.get("category", ())) - held.category_ids):
         raise unknown_reference("category", category_id)
     assignee_id = values.get("assignee_id")
-    if assignee_id not in (None, task.assignee_id) and not _is_active(assignee_id):
+    if assignee_id not in (None, task.assignee_id) and db.session.scalar(_select_active([assignee_id])) is None:
         raise unknown_reference("assignee_id", assignee_id)
 
 
@@ -197,8 +219,8 @@ def _sees_project(actor: Actor, project_id: int) -> bool:
     return db.session.scalar(select(Project.id).where(Project.id == project_id, sees_project(actor))) is not None
 
 
-def _is_active(user_id: int | None) -> bool:
-    return db.session.scalar(select(User.id).where(User.id == user_id, User.is_active)) is not None
+def _select_active(user_ids: Iterable[int | None]) -> Select[tuple[int]]:
+    return select(User.id).where(User.id.in_([user_id for user_id in user_ids if user_id]), User.is_active)
 
 
 def _assign(task: Task, values: Mapping[str, Any]) -> None:
@@ -212,7 +234,11 @@ def _assign(task: Task, values: Mapping[str, Any]) -> None:
         task.search_text = search.document_of(task.description, task.description_nb, task.notes)
 
 
-def _link_categories(task_id: int, category_ids: Iterable[int]) -> None:
-    links = [{"task_id": task_id, "category_id": category_id} for category_id in sorted(set(category_ids))]
+def _link_categories(by_task: Mapping[int, Iterable[int]]) -> None:
+    links = [
+        {"task_id": task_id, "category_id": category_id}
+        for task_id, category_ids in by_task.items()
+        for category_id in sorted(set(category_ids))
+    ]
     if links:
         db.session.execute(insert(task_categories), links)
