@@ -99,7 +99,7 @@ class Dataset:
         for project_id in range(1, self.size.projects + 1):
             count = min(self.size.users - 400, random.randint(5, 60))
             user_ids = set(random.sample(range(400, self.size.users + 1), count))
-            if project_id <= middle:
+            if project_id <= self.size.projects // 10:
                 user_ids.add(HEAVY_ID)
             if middle <= project_id < middle + 4:
                 user_ids.add(ORDINARY_ID)

@@ -71,7 +71,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
 class Case:
     """What each role gets for one request: ``status`` for the ``allowed``, ``refused`` for the others.
 
-    ``exceptions`` holds roles with an answer of their own. ``arguments`` fill the path where ``ARGUMENTS`` does not fit.
+    ``exceptions`` holds roles with an answer of their own. ``arguments`` take the place of ``ARGUMENTS``.
     """
 
     status: int

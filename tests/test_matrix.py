@@ -50,7 +50,9 @@ def assert_is_head_of(head: TestResponse, response: TestResponse) -> None:
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route(app):
-    served = {f"{method} {path}" for path, rule in api_rules(app).items() for method in rule.methods - {"HEAD", "OPTIONS"}}
+    served = {
+        f"{method} {path}" for path, rule in api_rules(app).items() for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
     assert set(RULES) == served
 
 

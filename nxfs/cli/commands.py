@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nxfs.cli.admin import admin
+from nxfs.cli.demo import demo
 
-COMMANDS = (admin,)
+COMMANDS = (admin, demo)

@@ -122,6 +122,8 @@ def lift_time_limit(connection: Connection) -> None:
     """Let the statements of ``connection`` take as long as they need: migrations, loading of large data sets."""
     connection.execution_options(has_no_time_limit=True)
     if connection.dialect.name == "postgresql":
+        # The pool must not hand it to others without a limit.
+        connection.detach()
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("SET lock_timeout = 0")
 

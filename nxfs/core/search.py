@@ -60,8 +60,8 @@ def matches(table: str, words: Sequence[str], *, in_title: bool = False) -> Colu
     """Return the condition that a row of ``table`` has every one of ``words`` as the beginning of one of its words.
 
     ``table`` has the search structures of the migrations: on SQLite the FTS5 table ``<table>_search``, on PostgreSQL
-    the column ``search_vector``, in which words of the title appear a second time behind ``=``. ``in_title`` looks at the
-    title only. Without words the condition is false.
+    the column ``search_vector``, in which words of the title appear a second time behind ``=``. ``in_title`` looks at
+    the title only. Without words the condition is false.
     """
     if not words:
         return text("1 = 0")  # type: ignore[return-value]

@@ -47,7 +47,11 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def routes(app: Flask) -> set[str]:
     """Return what the URL map serves, written as the document writes it."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule not in DOCUMENTATION]
-    return {f"{method} {PLACEHOLDER.sub('{', rule.rule).replace('>', '}')}" for rule in rules for method in rule.methods & METHODS}
+    return {
+        f"{method} {PLACEHOLDER.sub('{', rule.rule).replace('>', '}')}"
+        for rule in rules
+        for method in rule.methods & METHODS
+    }
 
 
 def test_document_is_valid_openapi_3_1(document):
@@ -99,7 +103,10 @@ def test_every_error_response_is_the_one_error_component(document, operations):
         for status, entry in errors.items():
             reference = entry["$ref"].rsplit("/", 1)[-1]
             content = document["components"]["responses"][reference]["content"]
-            assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/APIError"}}}, (name, status)
+            assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/APIError"}}}, (
+                name,
+                status,
+            )
 
 
 def test_every_request_body_has_an_example_that_fits_its_schema(document, operations):

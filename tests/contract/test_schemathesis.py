@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def socket_options_dropped(monkeypatch):
         return send(self, case, **options)
 
     monkeypatch.setattr(WSGITransport, "send", send_without_options)
+
+
+@pytest.fixture(autouse=True)
+def writer_lock_of_threads(monkeypatch):
+    """Give the cases, which a thread sends, a lock of their own: gevent's belongs to the thread that uses it first."""
+    monkeypatch.setattr("nxfs.core.transaction._sqlite_writer", threading.RLock())
 
 
 @pytest.mark.parametrize("role", ["anonymous", "user", "admin"])

@@ -32,7 +32,9 @@ def errors_of(documents: dict[str, dict[str, Any]], directory: Path) -> dict[str
         (directory / name / "schema.json").write_text(json.dumps(document))
         (directory / name / "contract.ts").write_text((TYPES / "contract.ts").read_text())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        assert [each.stderr for each in pool.map(lambda name: generate(directory / name), documents) if each.returncode] == []
+        assert [
+            each.stderr for each in pool.map(lambda name: generate(directory / name), documents) if each.returncode
+        ] == []
     options = ["--strict", "--noEmit", "--pretty", "false"]
     compiled = run("typescript/bin/tsc", *options, *(f"{name}/contract.ts" for name in documents), cwd=directory)
     lines = compiled.stdout.splitlines()

@@ -37,7 +37,7 @@ def test_time_with_another_zone_comes_back_as_utc(app):
 
 def test_time_without_a_zone_is_refused(app):
     with pytest.raises(StatementError, match="without a zone"):
-        db.session.scalar(select(User.id).where(User.last_seen == datetime(2026, 1, 31)))
+        db.session.scalar(select(User.id).where(User.last_seen == datetime.fromisoformat("2026-01-31")))
 
 
 def test_time_that_is_null_stays_null(app):
@@ -72,14 +72,18 @@ def test_updated_at_moves_with_an_update_and_created_at_stays(app):
 def test_sqlite_connection_is_durable_checked_and_in_wal_mode(app, engine_name):
     if engine_name != "sqlite":
         pytest.skip("SQLite's settings.")
-    pragmas = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")}
+    pragmas = {
+        name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")
+    }
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2}
 
 
 def test_postgresql_connection_is_limited_and_in_utc(app, engine_name):
     if engine_name != "postgresql":
         pytest.skip("PostgreSQL's settings.")
-    settings = {name: db.session.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout", "TimeZone")}
+    settings = {
+        name: db.session.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout", "TimeZone")
+    }
     assert settings == {"statement_timeout": "10s", "lock_timeout": "10s", "TimeZone": "UTC"}
     assert db.session.scalar(text("SHOW application_name")) == "nxfs"
 
@@ -164,3 +168,12 @@ def test_deadline_of_one_statement_does_not_hurry_the_next(hurried, engine_name)
         assert db.session.scalar(select(func.count()).select_from(text("(SELECT 1) AS one"))) == 1
         time.sleep(1.1)
         assert count_to(100_000, engine_name) == 100_000
+
+
+def test_lifted_limit_ends_with_its_connection(hurried, engine_name):
+    with hurried.app_context():
+        with db.engine.connect() as connection:
+            lift_time_limit(connection)
+            connection.commit()
+        with pytest.raises(OperationalError):
+            count_to(10**12, engine_name)

@@ -58,7 +58,8 @@ def test_request_id_of_the_caller_is_kept(lab, given):
 
 
 @pytest.mark.parametrize(
-    "given", ["", "short", "x" * 65, "with space", "semi;colon1", "æøå-æøå-æøå", "good-id-1\r\nX-Evil: 1", "good-id-1\n"]
+    "given",
+    ["", "short", "x" * 65, "with space", "semi;colon1", "æøå-æøå-æøå", "good-id-1\r\nX-Evil: 1", "good-id-1\n"],
 )
 def test_request_id_that_is_malformed_is_replaced(lab, given):
     response = lab.get("/api/nowhere/", environ_overrides={"HTTP_X_REQUEST_ID": given})
@@ -180,7 +181,15 @@ def test_compressed_document_that_the_client_has_already_is_304(lab):
 
 
 def test_unknown_url_is_404_in_the_envelope(lab):
-    for url in ("/", "/nowhere", "/api/", "/api/nowhere/", "/api//tasks/", "/api/tasks/0/", "/api/tasks/9223372036854775808/"):
+    for url in (
+        "/",
+        "/nowhere",
+        "/api/",
+        "/api/nowhere/",
+        "/api//tasks/",
+        "/api/tasks/0/",
+        "/api/tasks/9223372036854775808/",
+    ):
         assert error_of(lab.get(url)) == (404, "RESOURCE_NOT_FOUND"), url
 
 
@@ -302,7 +311,11 @@ def test_write_without_the_trailing_slash_is_done_not_redirected(app, client):
 
 # Proxies
 
-FORWARDED = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example.com"}
+FORWARDED = {
+    "X-Forwarded-For": "6.6.6.6, 203.0.113.9",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "api.example.com",
+}
 
 
 def test_forwarded_headers_without_a_proxy_are_ignored(lab):

@@ -14,11 +14,11 @@ from nxfs.core.logging import HIDDEN, configure_logging, redact_secrets
 def logging_restored():
     """Give the other tests the loggers back as they were."""
     root = logging.getLogger()
-    before = (list(root.handlers), root.level)
+    before = (list(root.handlers), root.level, structlog.get_config())
     yield
-    root.handlers[:], level = before
+    root.handlers[:], level, configuration = before
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
     structlog.contextvars.clear_contextvars()
 
 

@@ -8,7 +8,9 @@ from nxfs.core import mail
 from nxfs.core.mail import Letter
 from tests.mail_sink import MailSink
 
-LETTER = Letter(recipient="kari@example.com", subject="Nytt passord på vei", body="Hei!\n\nhttp://x/?token=abc\n.\nslutt\n")
+LETTER = Letter(
+    recipient="kari@example.com", subject="Nytt passord på vei", body="Hei!\n\nhttp://x/?token=abc\n.\nslutt\n"
+)
 
 
 def test_letter_arrives_with_headers_and_unchanged_text(app, monkeypatch):

@@ -62,7 +62,7 @@ class Everything(ma.Schema):
 @pytest.mark.parametrize(
     "data",
     [
-        {name: None for name in Everything().fields},
+        dict.fromkeys(Everything().fields),
         {name: object() for name in Everything().fields},
         {"text": "x", "longer": "x", "shorter": "xx", "number": 9, "least": 0, "most": 9, "word": "c", "shape": "y"},
         {"real": "nan", "email": "x", "url": "x", "unknown": 1},

@@ -73,7 +73,9 @@ def test_upgrade_names_every_constraint_as_the_models_do(empty):
         named = {str(each["name"]) for each in inspector.get_foreign_keys(table.name)}
         named |= {str(each["name"]) for each in inspector.get_indexes(table.name)}
         named |= {str(each["name"]) for each in inspector.get_check_constraints(table.name)}
-        expected = {str(each.name) for each in table.foreign_key_constraints} | {str(each.name) for each in table.indexes}
+        expected = {str(each.name) for each in table.foreign_key_constraints} | {
+            str(each.name) for each in table.indexes
+        }
         assert expected <= named, table.name
 
 

@@ -139,7 +139,9 @@ def test_read_deeply_nested_json_is_refused_not_crashed(lab, depth):
     assert post(lab, nested).status_code == 400
 
 
-@pytest.mark.parametrize("number", ["9223372036854775808", "-1", "0", "1e400", "1e30", "123456789012345678901234567890"])
+@pytest.mark.parametrize(
+    "number", ["9223372036854775808", "-1", "0", "1e400", "1e30", "123456789012345678901234567890"]
+)
 def test_read_number_past_64_bits_is_refused(lab, number):
     assert post(lab, f'{{"identifier": {number}}}').status_code == 400
 
@@ -263,7 +265,9 @@ def test_read_form_where_only_json_is_spoken_is_unsupported(lab):
     assert lab.post("/api/laboratory/json/", data={"text": "a"}).status_code == 415
 
 
-@pytest.mark.parametrize("body", [b"", b"--x", b"--x\r\n\r\n", b"garbage\x00\xff", b"--x\r\nContent-Disposition: form-data\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"", b"--x", b"--x\r\n\r\n", b"garbage\x00\xff", b"--x\r\nContent-Disposition: form-data\r\n\r\n"]
+)
 def test_read_malformed_form_does_not_crash(lab, body):
     content_type = "multipart/form-data; boundary=x"
     response = lab.post("/api/laboratory/json_or_form/", data=body, content_type=content_type)

@@ -190,7 +190,9 @@ def add_category_twice(tx: Transaction) -> None:
 def add_member_twice(tx: Transaction) -> None:
     """Violate a primary key of two columns."""
     member = tx.session.scalar(select(ProjectMember))
-    tx.session.execute(text("INSERT INTO project_members SELECT * FROM project_members WHERE user_id = :id"), {"id": member.user_id})
+    tx.session.execute(
+        text("INSERT INTO project_members SELECT * FROM project_members WHERE user_id = :id"), {"id": member.user_id}
+    )
 
 
 def point_nowhere(tx: Transaction) -> None:
@@ -217,9 +219,10 @@ def test_violated_constraint_raises_the_error_of_its_name(app, violate: Callable
     with transaction() as tx:
         write(tx, "taken")
     before = counts()
-    with pytest.raises(ConflictError) as caught, transaction(
-        {"uq_categories_slug": SlugTakenError, "pk_project_members": MemberTwiceError}
-    ) as tx:
+    with (
+        pytest.raises(ConflictError) as caught,
+        transaction({"uq_categories_slug": SlugTakenError, "pk_project_members": MemberTwiceError}) as tx,
+    ):
         tx.emit(ThingHappened(thing_id=1), actor_id=None)
         violate(tx)
     assert type(caught.value) is expected

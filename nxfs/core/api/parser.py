@@ -139,7 +139,7 @@ def _read_json(body: bytes) -> Any:
 
 
 def _refuse_nul(value: Any, path: str = "", depth: int = 0) -> None:
-    """PostgreSQL cannot store NUL in text; refusing it here makes both engines alike. So is what is nested too deeply."""
+    """Refuse NUL, which PostgreSQL cannot store, so that both engines are alike, and what is nested too deeply."""
     if depth > DEEPEST:
         raise MalformedRequestError(TOO_DEEP)
     if isinstance(value, str):
