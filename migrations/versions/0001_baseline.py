@@ -15,29 +15,72 @@ depends_on = None
 IDENTIFIER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SORT_KEY = sa.String(length=400).with_variant(sa.String(length=400, collation="C"), "postgresql")
 
-# The words arrive folded and separated by blanks, so the engine has nothing to decide but where a blank is.
+# One inverted index of the words and the facets of tasks. The words arrive folded and separated by blanks, so that the
+# engine has nothing to decide but where a blank is. A facet is a letter and a number: s status, p priority, u owner,
+# a assignee, j project, c category; d, m, y, e, h, k the day, month, year, decade, century and millennium of the due
+# date; 0 is none.
+SQLITE_FACETS = """'s' || task.status || ' p' || task.priority || ' u' || task.user_id
+           || ' a' || coalesce(task.assignee_id, 0) || ' j' || coalesce(task.project_id, 0)
+           || coalesce(' d' || replace(task.due_date, '-', '') || ' m' || substr(task.due_date, 1, 4)
+             || substr(task.due_date, 6, 2) || ' y' || substr(task.due_date, 1, 4)
+             || ' e' || substr(task.due_date, 1, 3) || ' h' || substr(task.due_date, 1, 2)
+             || ' k' || substr(task.due_date, 1, 1), ' d0')
+           || coalesce((SELECT ' c' || group_concat(category_id, ' c') FROM task_categories
+                        WHERE task_id = task.id), '')"""
+INDEXED_COLUMNS = "search_title, search_text, status, priority, user_id, assignee_id, project_id, due_date"
 SQLITE_SEARCH = (
     """CREATE VIRTUAL TABLE tasks_search USING fts5(
-         search_title, search_text, content = 'tasks', content_rowid = 'id',
-         tokenize = 'ascii', prefix = '1 2 3', detail = 'column', columnsize = 0)""",
-    """CREATE TRIGGER tasks_search_insert AFTER INSERT ON tasks BEGIN
-         INSERT INTO tasks_search (rowid, search_title, search_text) VALUES (new.id, new.search_title, new.search_text);
+         title, body, facets, tokenize = 'ascii', prefix = '1 2 3', detail = 'column', columnsize = 0)""",
+    f"""CREATE TRIGGER tasks_search_insert AFTER INSERT ON tasks BEGIN
+         INSERT INTO tasks_search (rowid, title, body, facets)
+         SELECT id, search_title, search_text, {SQLITE_FACETS} FROM tasks AS task WHERE id = new.id;
+       END""",
+    f"""CREATE TRIGGER tasks_search_update AFTER UPDATE OF {INDEXED_COLUMNS} ON tasks BEGIN
+         UPDATE tasks_search SET (title, body, facets) = (
+           SELECT search_title, search_text, {SQLITE_FACETS} FROM tasks AS task WHERE id = new.id) WHERE rowid = new.id;
        END""",
     """CREATE TRIGGER tasks_search_delete AFTER DELETE ON tasks BEGIN
-         INSERT INTO tasks_search (tasks_search, rowid, search_title, search_text)
-         VALUES ('delete', old.id, old.search_title, old.search_text);
+         DELETE FROM tasks_search WHERE rowid = old.id;
        END""",
-    """CREATE TRIGGER tasks_search_update AFTER UPDATE OF search_title, search_text ON tasks BEGIN
-         INSERT INTO tasks_search (tasks_search, rowid, search_title, search_text)
-         VALUES ('delete', old.id, old.search_title, old.search_text);
-         INSERT INTO tasks_search (rowid, search_title, search_text) VALUES (new.id, new.search_title, new.search_text);
-       END""",
+    *(
+        f"""CREATE TRIGGER task_categories_search_{event.lower()} AFTER {event} ON task_categories BEGIN
+         UPDATE tasks_search SET facets = (SELECT {SQLITE_FACETS} FROM tasks AS task WHERE id = {row}.task_id)
+         WHERE rowid = {row}.task_id AND EXISTS (SELECT 1 FROM tasks WHERE id = {row}.task_id);
+       END"""
+        for event, row in (("INSERT", "new"), ("DELETE", "old"))
+    ),
 )
-# Words of the title are there a second time behind "=", for searches in the title only.
+# Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only.
 POSTGRESQL_SEARCH = (
-    r"""ALTER TABLE tasks ADD COLUMN search_vector tsvector GENERATED ALWAYS AS (array_to_tsvector(
-          string_to_array(regexp_replace(search_title, '(^| )(?=.)', '\1=', 'g'), ' ')
-          || string_to_array(search_title, ' ') || string_to_array(search_text, ' '))) STORED""",
+    "ALTER TABLE tasks ADD COLUMN search_vector tsvector",
+    r"""CREATE FUNCTION tasks_search_vector(task tasks) RETURNS tsvector LANGUAGE sql STABLE AS $$
+         SELECT array_to_tsvector(
+           string_to_array(regexp_replace(task.search_title, '(^| )(?=.)', '\1=', 'g'), ' ')
+           || string_to_array(task.search_title, ' ') || string_to_array(task.search_text, ' ')
+           || ARRAY['#s' || task.status, '#p' || task.priority, '#u' || task.user_id,
+                    '#a' || coalesce(task.assignee_id, 0), '#j' || coalesce(task.project_id, 0)]
+           || CASE WHEN task.due_date IS NULL THEN ARRAY['#d0'] ELSE ARRAY[
+                to_char(task.due_date, '"#d"YYYYMMDD'), to_char(task.due_date, '"#m"YYYYMM'),
+                to_char(task.due_date, '"#y"YYYY'), '#e' || left(to_char(task.due_date, 'YYYY'), 3),
+                '#h' || left(to_char(task.due_date, 'YYYY'), 2), '#k' || left(to_char(task.due_date, 'YYYY'), 1)] END
+           || ARRAY(SELECT '#c' || category_id FROM task_categories WHERE task_id = task.id))
+       $$""",
+    """CREATE FUNCTION index_task() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         NEW.search_vector := tasks_search_vector(NEW);
+         RETURN NEW;
+       END $$""",
+    f"""CREATE TRIGGER tasks_search BEFORE INSERT OR UPDATE OF {INDEXED_COLUMNS} ON tasks
+       FOR EACH ROW EXECUTE FUNCTION index_task()""",
+    """CREATE FUNCTION index_tasks_of_links() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         UPDATE tasks SET search_vector = tasks_search_vector(tasks) WHERE id IN (SELECT task_id FROM changed_links);
+         RETURN NULL;
+       END $$""",
+    """CREATE TRIGGER task_categories_search_insert AFTER INSERT ON task_categories
+       REFERENCING NEW TABLE AS changed_links FOR EACH STATEMENT EXECUTE FUNCTION index_tasks_of_links()""",
+    """CREATE TRIGGER task_categories_search_delete AFTER DELETE ON task_categories
+       REFERENCING OLD TABLE AS changed_links FOR EACH STATEMENT EXECUTE FUNCTION index_tasks_of_links()""",
     "CREATE INDEX ix_tasks_search_vector ON tasks USING gin (search_vector) WITH (fastupdate = off)",
 )
 
@@ -281,10 +324,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_tasks_filters",
         "tasks",
-        ["status", "priority", "due_date", "project_id", "assignee_id", "user_id", "created_at", "id"],
+        ["status", "priority", "due_date", "project_id", "assignee_id", "user_id", "created_at", "updated_at", "id"],
         unique=False,
     )
     op.create_index("ix_tasks_project_id", "tasks", ["project_id"], unique=False)
+    op.create_index("ix_tasks_status_id", "tasks", ["status", "id"], unique=False)
+    op.create_index("ix_tasks_priority_id", "tasks", ["priority", "id"], unique=False)
     op.create_index("ix_tasks_title_key_id", "tasks", ["title_key", "id"], unique=False)
     op.create_index("ix_tasks_updated_at_id", "tasks", ["updated_at", "id"], unique=False)
     op.create_index("ix_tasks_user_id_created_at", "tasks", ["user_id", "created_at"], unique=False)
@@ -310,18 +355,23 @@ def upgrade() -> None:
 
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in SQLITE_SEARCH if is_sqlite else POSTGRESQL_SEARCH:
-        op.execute(statement)
+        op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:
     """Take back."""
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE tasks_search")
+    else:
+        op.execute("DROP FUNCTION index_task, index_tasks_of_links CASCADE")
+        op.execute("DROP FUNCTION tasks_search_vector")
     op.drop_index("ix_task_categories_category_id_task_id", "task_categories")
 
     op.drop_table("task_categories")
     op.drop_index("ix_tasks_user_id_created_at", "tasks")
     op.drop_index("ix_tasks_updated_at_id", "tasks")
+    op.drop_index("ix_tasks_status_id", "tasks")
+    op.drop_index("ix_tasks_priority_id", "tasks")
     op.drop_index("ix_tasks_title_key_id", "tasks")
     op.drop_index("ix_tasks_project_id", "tasks")
     op.drop_index("ix_tasks_filters", "tasks")

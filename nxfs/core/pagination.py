@@ -41,7 +41,14 @@ def fetch_page(
     total = select(func.count()).select_from(source).scalar_subquery()
     offset = (page - 1) * page_size
     found = db.session.execute(rows.add_columns(total.label("total_count")).limit(page_size).offset(offset)).all()
-    if not found and page > 1:
-        raise NotFoundError(Text("There is no page {page}.", "Side {page} finnes ikke.").fill(page=page))
     count = found[0].total_count if found else 0
-    return Page(items=found, count=count, page=page, page_size=page_size, extra=extra or {})
+    return page_of(found, count=count, page=page, page_size=page_size, extra=extra)
+
+
+def page_of(
+    items: Sequence[Any], *, count: int, page: int, page_size: int, extra: dict[str, Any] | None = None
+) -> Page:
+    """Return ``items`` as page ``page``; raise ``NotFoundError`` when a page behind the first has none."""
+    if not items and page > 1:
+        raise NotFoundError(Text("There is no page {page}.", "Side {page} finnes ikke.").fill(page=page))
+    return Page(items=items, count=count, page=page, page_size=page_size, extra=extra or {})

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Integer, bindparam, column, text
+from sqlalchemy import ColumnElement, text
 
 from nxfs.extensions import db
 
@@ -56,31 +56,8 @@ def document_of(*texts: str | None) -> str:
     return " ".join(words_of(*texts))
 
 
-def matches(table: str, words: Sequence[str], *, in_title: bool = False) -> ColumnElement[bool]:
-    """Return the condition that a row of ``table`` has every one of ``words`` as the beginning of one of its words.
-
-    ``table`` has the search structures of the migrations: on SQLite the FTS5 table ``<table>_search``, on PostgreSQL
-    the column ``search_vector``, in which words of the title appear a second time behind ``=``. ``in_title`` looks at
-    the title only. Without words the condition is false.
-    """
-    if not words:
-        return text("1 = 0")  # type: ignore[return-value]
-    wanted = list(dict.fromkeys(words))[:MOST_SEARCH_WORDS]
-    if db.engine.dialect.name == "sqlite":
-        query = " AND ".join(f'"{word}"*' for word in wanted)
-        query = f"search_title : ({query})" if in_title else query
-        rows = text(f"SELECT rowid FROM {table}_search WHERE {table}_search MATCH :query").columns(
-            column("rowid", Integer)
-        )
-        return db.metadata.tables[table].c.id.in_(rows.bindparams(bindparam("query", query, unique=True)))
-    mark = "=" if in_title else ""
-    query = " & ".join(f"'{mark}{word}':*" for word in wanted)
-    condition = text(f"{table}.search_vector @@ CAST(:query AS tsquery)")
-    return condition.bindparams(bindparam("query", query, unique=True))  # type: ignore[return-value]
-
-
 def has_words(document: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
-    """Return the same condition for a small table without search structures, on its ``document`` column."""
+    """Return the condition that each of ``words`` begins a word of the ``document`` column: for small tables."""
     spaced = " " + document
     conditions = [spaced.contains(f" {word}", autoescape=True) for word in list(words)[:MOST_SEARCH_WORDS]]
     return db.and_(*conditions) if conditions else text("1 = 0")  # type: ignore[return-value]

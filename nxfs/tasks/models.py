@@ -139,8 +139,10 @@ class Task(Versioned, Completable, Timestamped, db.Model):
         Index("ix_tasks_created_at_id", "created_at", "id"),
         Index("ix_tasks_updated_at_id", "updated_at", "id"),
         Index("ix_tasks_due_date_id", "due_date", "id"),
+        Index("ix_tasks_status_id", "status", "id"),
+        Index("ix_tasks_priority_id", "priority", "id"),
         Index("ix_tasks_title_key_id", "title_key", "id"),
-        # Answers counts over any combination of these without reading the rows themselves.
+        # Narrow: what is not asked of the search index is counted and sorted on it, without reading the wide rows.
         Index(
             "ix_tasks_filters",
             "status",
@@ -150,6 +152,7 @@ class Task(Versioned, Completable, Timestamped, db.Model):
             "assignee_id",
             "user_id",
             "created_at",
+            "updated_at",
             "id",
         ),
         IDS_ARE_NEVER_REUSED,

@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy import func, inspect, select, text
 
 from nxfs.config import PROJECT_ROOT
-from nxfs.core import search
 from nxfs.core.audit import AuditEntry
 from nxfs.core.events import EventRecord
+from nxfs.core.search_index import Key, Listing, question
 from nxfs.extensions import db
 from nxfs.tasks.models import Task
 from tests import services
@@ -50,7 +50,7 @@ def fill() -> None:
 
 def find(word: str) -> list[int]:
     """Return the ids of tasks that full-text search finds."""
-    return list(db.session.scalars(select(Task.id).where(search.matches("tasks", [word]))))
+    return list(db.session.scalars(Listing(Task, question([word], [])).ids([Key(Task.id, False)], count=0)))
 
 
 def test_upgrade_from_empty_equals_the_models(empty):

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from nxfs.core import search
-from nxfs.core.search import LONGEST_SORT_KEY, LONGEST_WORD, MOST_SEARCH_WORDS, document_of, fold, sort_key, words_of
+from nxfs.core.search import LONGEST_SORT_KEY, LONGEST_WORD, document_of, fold, sort_key, words_of
 from nxfs.extensions import db
-from nxfs.tasks.models import Category, Task
-from tests.factories.tasks import create_category, create_task
+from nxfs.tasks.models import Category
+from tests.factories.tasks import create_category
 from tests.factories.users import create_user
 
 # Surrogates and NUL are refused before anything is folded.
@@ -84,64 +84,6 @@ def test_sort_key_puts_norwegian_letters_last_in_their_order():
 @given(TEXTS)
 def test_sort_key_fits_its_column(text):
     assert len(sort_key(text * 20)) <= LONGEST_SORT_KEY
-
-
-# The engines
-
-
-def find(query: str, *, in_title: bool = False) -> set[str]:
-    """Return the titles of the tasks that full-text search finds."""
-    condition = search.matches("tasks", words_of(query), in_title=in_title)
-    return set(db.session.scalars(select(Task.title).where(condition)))
-
-
-@pytest.fixture
-def tasks(app) -> None:
-    """Tasks to find."""
-    owner = create_user()
-    create_task(owner, title="Kjøp blåbær", description="og fløte", notes="hos Åse")
-    create_task(owner, title="Blåser instrument", description="kjøpt i går")
-    create_task(owner, title="AND OR NOT NEAR", description="title:x")
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("blå", {"Kjøp blåbær", "Blåser instrument"}),
-        ("BLÅBÆR", {"Kjøp blåbær"}),
-        ("bla", set()),
-        ("kjøp", {"Kjøp blåbær", "Blåser instrument"}),
-        ("kjøp fløte", {"Kjøp blåbær"}),
-        ("åse blåbær fløte", {"Kjøp blåbær"}),
-        ("fløte instrument", set()),
-        ("lå", set()),
-        ("near and", {"AND OR NOT NEAR"}),
-        ('"blåbær" OR (x*', set()),
-        ("title:x", {"AND OR NOT NEAR"}),
-        ("' | 'blå", {"Kjøp blåbær", "Blåser instrument"}),
-        ("***", set()),
-        ("", set()),
-    ],
-)
-def test_matches_every_word_as_a_prefix_and_nothing_as_syntax(tasks, query, found):
-    assert find(query) == found
-
-
-def test_matches_in_the_title_only_looks_nowhere_else(tasks):
-    assert find("kjøp", in_title=True) == {"Kjøp blåbær"}
-    assert find("kjøp fløte", in_title=True) == set()
-
-
-def test_matches_uses_the_first_words_of_a_long_query(tasks):
-    assert find("blåbær " + " ".join(f"x{number}" for number in range(MOST_SEARCH_WORDS * 3))) == set()
-    assert find(" ".join(["blåbær"] * 500)) == {"Kjøp blåbær"}
-
-
-@pytest.mark.parametrize("text", [chr(code) for code in (*range(1, 256), 0x130, 0x131, 0x1F642, 0x660, 0x4E2D, 0xFDFA)])
-def test_matches_of_any_character_is_no_syntax_error(tasks, text):
-    for query in (text, f"a{text}b", f"{text}{text}"):
-        find(query)
-        find(query, in_title=True)
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,21 @@ def test_list_tasks_with_every_filter_costs_four_statements(client: FlaskClient)
     assert int(answer.headers["X-DB-Queries"]) == 4
 
 
+@pytest.mark.parametrize(("role", "most"), [("user", 4), ("admin", 3)])
+def test_list_of_25_tasks_costs_few_statements(client: FlaskClient, role: str, most: int) -> None:
+    kari = Person(client, role=role)
+    fill(kari)
+
+    answer = kari.get("/api/tasks/", page_size=25)
+
+    assert len(answer.get_json()["results"]) == 25
+    assert int(answer.headers["X-DB-Queries"]) == most
+
+
 @pytest.mark.parametrize("role", ["user", "admin"])
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/api/tasks/", 2),
         ("/api/tasks/projects/", 2),
         ("/api/tasks/categories/", 2),
         ("/api/tasks/categories/with-counts/", 2),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, literal, or_, select, union_all
 
 from nxfs.core.actor import Actor
 from nxfs.core.database import LARGEST_IDENTIFIER
@@ -21,39 +22,53 @@ def name_key(name: str) -> str:
     return sort_key(" ".join(name.split()))
 
 
-def find_categories(values: Sequence[str]) -> list[list[int]]:
-    """Return for each of ``values`` the ids it names; ``InvalidInputError`` on ``category`` for an unknown one."""
-    return _find("category", values, Category, select(Category.id, Category.slug, Category.name_key))
+@dataclass(frozen=True)
+class References:
+    """The ids that each value names, and all projects that the actor sees (None for admins, who see every one)."""
+
+    categories: list[list[int]]
+    projects: list[list[int]]
+    visible_project_ids: list[int] | None
 
 
-def find_projects(actor: Actor, values: Sequence[str]) -> list[list[int]]:
-    """Return for each of ``values`` the ids of visible projects it names; ``InvalidInputError`` on ``project`` else."""
-    rows = select(Project.id, Project.slug, Project.name_key).where(sees_project(actor))
-    return _find("project", values, Project, rows)
+def find_references(actor: Actor, *, categories: Sequence[str], projects: Sequence[str]) -> References:
+    """Return what ``categories`` and ``projects`` name, in one statement.
 
-
-def _find(
-    field: str, values: Sequence[str], model: type[Category] | type[Project], rows: Select[Any]
-) -> list[list[int]]:
-    numbers = {value: _as_identifier(value) for value in values}
-    keys = {value: name_key(value) for value in values}
-    named = rows.where(
-        or_(
-            model.id.in_([number for number in numbers.values() if number is not None]),
-            model.slug.in_(values),
-            model.name_key.in_(keys.values()),
-        )
+    Raises ``InvalidInputError`` on ``category`` or ``project`` for one that does not exist or is not visible.
+    """
+    statements = []
+    if categories:
+        statements.append(_select("category", Category).where(_is_named(Category, categories)))
+    if not actor.is_admin:
+        statements.append(_select("project", Project).where(sees_project(actor)))
+    elif projects:
+        statements.append(_select("project", Project).where(_is_named(Project, projects)))
+    rows = db.session.execute(union_all(*statements)).all() if statements else []
+    seen = [row.id for row in rows if row.kind == "project"]
+    return References(
+        categories=[_ids("category", value, rows) for value in categories],
+        projects=[_ids("project", value, rows) for value in projects],
+        visible_project_ids=None if actor.is_admin else seen,
     )
-    found = db.session.execute(named).all()
-    return [_named_by(field, value, numbers[value], keys[value], found) for value in values]
 
 
-def _named_by(field: str, value: str, number: int | None, key: str, found: Sequence[Any]) -> list[int]:
+def _select(kind: str, model: type[Category] | type[Project]) -> Select[Any]:
+    return select(literal(kind).label("kind"), model.id, model.slug, model.name_key)
+
+
+def _is_named(model: type[Category] | type[Project], values: Sequence[str]) -> ColumnElement[bool]:
+    numbers = [number for number in map(_as_identifier, values) if number is not None]
+    return or_(model.id.in_(numbers), model.slug.in_(values), model.name_key.in_([name_key(each) for each in values]))
+
+
+def _ids(kind: str, value: str, rows: Sequence[Any]) -> list[int]:
+    number, key = _as_identifier(value), name_key(value)
+    alike = [row for row in rows if row.kind == kind]
     # An id wins over a name that looks like one.
-    by_id = [row.id for row in found if row.id == number]
-    ids = by_id or [row.id for row in found if row.slug == value or row.name_key == key]
+    by_id = [row.id for row in alike if row.id == number]
+    ids = by_id or [row.id for row in alike if row.slug == value or row.name_key == key]
     if not ids:
-        raise unknown_reference(field, value)
+        raise unknown_reference(kind, value)
     return ids
 
 

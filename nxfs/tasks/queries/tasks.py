@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Row, String, cast, func, select
 
-from nxfs.core import clock, search
+from nxfs.core import clock, search, search_index
 from nxfs.core.actor import Actor
 from nxfs.core.database import IdentifierList
-from nxfs.core.pagination import Page, fetch_page
+from nxfs.core.pagination import Page
+from nxfs.core.search_index import Key, Listing
 from nxfs.core.settings import setting
 from nxfs.extensions import db
 from nxfs.tasks.errors import TaskNotFoundError
 from nxfs.tasks.models import Task, task_categories
-from nxfs.tasks.queries import references
-from nxfs.tasks.queries.visibility import sees_task
+from nxfs.tasks.queries import facets, references
+from nxfs.tasks.queries.references import References
+from nxfs.tasks.queries.visibility import sees_task, visible_facets
 
 DEFAULT_ORDERING = [("created_at", True)]
+OPEN = ("todo", "in_progress")
 
 _category_ids = (
     select(func.aggregate_strings(cast(task_categories.c.category_id, String), ","))
@@ -62,13 +66,23 @@ def get_written_task(*, task_id: int) -> Row[Any]:
 
 def list_tasks(*, actor: Actor, filters: dict[str, Any]) -> Page:
     """Return a page of the tasks that ``actor`` sees and that pass all ``filters`` (see ``TaskQuerySchema``)."""
-    words = search.words_of(filters.get("search"))
-    conditions = [sees_task(actor), *_conditions(actor, filters, words)]
-    ids = select(Task.id).where(*conditions)
-    rows = select(*COLUMNS).where(*conditions).order_by(*_ordering(filters, words))
-    return fetch_page(
-        rows,
-        counted=ids,
+    words = search.words_of(filters["search"]) if "search" in filters else None
+    named = [value for value in filters.get("project", ()) if value != "none"]
+    found = references.find_references(actor, categories=filters.get("category", ()), projects=named)
+    groups = [*_scalar_facets(filters), *_due_date_facets(filters), *_reference_facets(actor, filters, found)]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    if found.visible_project_ids is not None:
+        visible = visible_facets(actor, found.visible_project_ids)
+        if len(visible) <= search_index.most_facets():
+            groups.append(visible)
+        else:
+            conditions = (sees_task(actor),)
+    names = filters.get("ordering") or DEFAULT_ORDERING
+    return search_index.fetch_page(
+        Listing(Task, search_index.question(words, groups), conditions),
+        COLUMNS,
+        _keys(names),
+        titles_first=bool(words) and names[0][0] == "relevance",
         page=filters["page"],
         page_size=filters["page_size"],
         extra={"filters_applied": _filters_applied(filters)},
@@ -82,83 +96,55 @@ def _get(*conditions: ColumnElement[bool]) -> Row[Any]:
     return row
 
 
-def _conditions(actor: Actor, filters: dict[str, Any], words: Sequence[str]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def _scalar_facets(filters: dict[str, Any]) -> list[list[str]]:
+    groups = []
     if "status" in filters:
-        conditions.append(Task.status.in_(filters["status"]))
+        groups.append(facets.statuses(filters["status"]))
     if "completed" in filters:
-        is_completed = Task.status == "completed"
-        conditions.append(is_completed if filters["completed"] else Task.status.in_(("todo", "in_progress")))
+        groups.append(facets.statuses(["completed"] if filters["completed"] else OPEN))
     if "priority" in filters:
-        conditions.append(Task.priority.in_(filters["priority"]))
+        groups.append(facets.priorities(filters["priority"]))
     if "user_id" in filters:
-        conditions.append(Task.user_id == filters["user_id"])
-    if "assignee" in filters:
-        conditions.append(_is_assigned(actor, filters["assignee"]))
-    if "category" in filters:
-        conditions.extend(_in_categories(filters["category"], filters["category_match"]))
-    if "project" in filters:
-        conditions.append(_in_projects(actor, filters["project"]))
-    if "search" in filters:
-        conditions.append(search.matches("tasks", words))
-    return [*conditions, *_due_date_conditions(filters)]
+        groups.append([facets.owner(filters["user_id"])])
+    return groups
 
 
-def _due_date_conditions(filters: dict[str, Any]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if "due_date_start" in filters:
-        conditions.append(Task.due_date >= filters["due_date_start"])
-    if "due_date_end" in filters:
-        conditions.append(Task.due_date <= filters["due_date_end"])
+def _due_date_facets(filters: dict[str, Any]) -> list[list[str]]:
+    groups = []
+    if "due_date_start" in filters or "due_date_end" in filters:
+        groups.append(facets.due_between(filters.get("due_date_start"), filters.get("due_date_end")))
     if "overdue" in filters:
-        conditions.append(_is_overdue(filters["overdue"]))
-    return conditions
+        today: date = clock.today(setting("TIME_ZONE"))
+        if filters["overdue"]:
+            groups += [facets.due_between(None, today - timedelta(days=1)), facets.statuses(OPEN)]
+        else:
+            groups.append([facets.NO_DUE_DATE, *facets.due_between(today, None), *facets.statuses(["completed"])])
+    return groups
 
 
-def _is_overdue(wanted: bool) -> ColumnElement[bool]:
-    today: date = clock.today(setting("TIME_ZONE"))
-    if wanted:
-        return (Task.due_date < today) & Task.status.in_(("todo", "in_progress"))
-    return or_(Task.due_date.is_(None), Task.due_date >= today, Task.status == "completed")
+def _reference_facets(actor: Actor, filters: dict[str, Any], found: References) -> list[list[str]]:
+    groups = [facets.categories(ids) for ids in found.categories]
+    if groups and filters["category_match"] == "any":
+        groups = [list(chain(*groups))]
+    if "project" in filters:
+        without = [facets.NO_PROJECT] if "none" in filters["project"] else []
+        groups.append([*without, *facets.projects(chain(*found.projects))])
+    if "assignee" in filters:
+        wanted = filters["assignee"]
+        user_id = actor.id if wanted == "me" else 0 if wanted == "none" else int(wanted)
+        groups.append([facets.assignee(user_id)])
+    return groups
 
 
-def _is_assigned(actor: Actor, assignee: str) -> ColumnElement[bool]:
-    if assignee == "none":
-        return Task.assignee_id.is_(None)
-    return Task.assignee_id == (actor.id if assignee == "me" else int(assignee))
-
-
-def _in_categories(values: Sequence[str], match: str) -> list[ColumnElement[bool]]:
-    groups = references.find_categories(values)
-    return [
-        Task.id.in_(select(task_categories.c.task_id).where(task_categories.c.category_id.in_(group)))
-        for group in (groups if match == "all" else [[identifier for group in groups for identifier in group]])
-    ]
-
-
-def _in_projects(actor: Actor, values: Sequence[str]) -> ColumnElement[bool]:
-    named = [value for value in values if value != "none"]
-    found = references.find_projects(actor, named) if named else []
-    in_one = Task.project_id.in_([identifier for group in found for identifier in group])
-    if "none" not in values:
-        return in_one
-    return or_(Task.project_id.is_(None), in_one) if named else Task.project_id.is_(None)
-
-
-def _ordering(filters: dict[str, Any], words: Sequence[str]) -> list[ColumnElement[Any]]:
-    ordering: list[ColumnElement[Any]] = []
-    names = filters.get("ordering") or DEFAULT_ORDERING
+def _keys(names: Sequence[tuple[str, bool]]) -> list[Key]:
+    keys = []
     for name, is_descending in names:
         if name == "relevance":
-            if words:
-                is_in_title = search.matches("tasks", words, in_title=True)
-                ordering.append(case((is_in_title, 0), else_=1).asc())
-            name, is_descending = "updated_at", not is_descending
-        column = Task.title_key if name == "title" else getattr(Task, name)
-        ordered = column.desc() if is_descending else column.asc()
-        # A task without a due date is the least urgent, in both directions.
-        ordering.append(ordered.nulls_last() if name == "due_date" else ordered)
-    return [*ordering, Task.id.desc() if names[-1][1] else Task.id.asc()]
+            # Behind the titles that have all words, the latest change first.
+            keys.append(Key(Task.updated_at, not is_descending))
+        else:
+            keys.append(Key(Task.title_key if name == "title" else getattr(Task, name), is_descending))
+    return [*keys, Key(Task.id, keys[-1].is_descending)]
 
 
 def _filters_applied(filters: dict[str, Any]) -> dict[str, Any]:

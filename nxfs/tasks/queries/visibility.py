@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, Select, select, true, union
 
 from nxfs.core.actor import Actor
 from nxfs.tasks.models import Project, ProjectMember, Task
+from nxfs.tasks.queries import facets
 
 
 def select_visible_project_ids(actor: Actor) -> Select[tuple[int]]:
@@ -33,3 +36,8 @@ def sees_task(actor: Actor) -> ColumnElement[bool]:
     assigned = select(Task.id).where(Task.assignee_id == actor.id)
     shared = select(Task.id).where(Task.project_id.in_(select_visible_project_ids(actor)))
     return Task.id.in_(select(union(own, assigned, shared).subquery().c.id))
+
+
+def visible_facets(actor: Actor, project_ids: Sequence[int]) -> list[str]:
+    """Return the facets of which every task that ``actor`` sees has one; ``project_ids`` are the visible projects."""
+    return [facets.owner(actor.id), facets.assignee(actor.id), *facets.projects(project_ids)]
