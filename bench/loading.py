@@ -57,16 +57,27 @@ def load(dataset: Dataset, progress: Callable[[str, int], object] = lambda table
 def _drop_structures(connection: Connection) -> Sequence[Row[Any]]:
     is_sqlite = connection.dialect.name == "sqlite"
     found = connection.exec_driver_sql(SQLITE_STRUCTURES if is_sqlite else POSTGRESQL_STRUCTURES.replace("%", "%%")).all()
+    if not is_sqlite:
+        connection.exec_driver_sql("ALTER TABLE tasks DISABLE TRIGGER USER")
+        connection.exec_driver_sql("ALTER TABLE task_categories DISABLE TRIGGER USER")
     for kind, name, _ in found:
         connection.exec_driver_sql(f"DROP {kind} {name}")
     return found
 
 
 def _build_structures(connection: Connection, structures: Sequence[Row[Any]]) -> None:
-    if any(kind == "trigger" for kind, _, _ in structures):
-        connection.exec_driver_sql("INSERT INTO tasks_search (tasks_search) VALUES ('rebuild')")
     for _, _, statement in structures:
         connection.exec_driver_sql(statement)
+    if connection.dialect.name == "sqlite":
+        # The trigger knows how a row is indexed; without its condition it says so of all rows.
+        trigger = next(statement for _, name, statement in structures if name == "tasks_search_insert")
+        body = trigger.partition("BEGIN")[2].rpartition("WHERE id = new.id")[0]
+        connection.exec_driver_sql(body)
+        connection.exec_driver_sql("INSERT INTO tasks_search (tasks_search) VALUES ('optimize')")
+    else:
+        connection.exec_driver_sql("UPDATE tasks SET search_vector = tasks_search_vector(tasks)")
+        connection.exec_driver_sql("ALTER TABLE tasks ENABLE TRIGGER USER")
+        connection.exec_driver_sql("ALTER TABLE task_categories ENABLE TRIGGER USER")
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
@@ -90,4 +101,5 @@ def _settle() -> None:
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             lift_time_limit(connection)
-            connection.execute(text("VACUUM ANALYZE"))
+            # The update of all rows has left a dead one beside each.
+            connection.execute(text("VACUUM FULL ANALYZE"))
