@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for engine in engines:
         results = _measure(engine, options.tasks, options.random)
         print("\n".join(report.terminal_lines(results)))
-        print(f"\nEvery case and the complete plans: {report.write_file(results).relative_to(PROJECT_ROOT)}\n", flush=True)
+        print(
+            f"\nEvery case and the complete plans: {report.write_file(results).relative_to(PROJECT_ROOT)}\n", flush=True
+        )
         missed += [f"{engine}: {each.name}: {each.measured}" for each in report.figures(results) if not each.is_met]
     print("\n".join(["Missed:", *missed]) if missed else "Every figure is met.")
     return 1 if missed else 0

@@ -16,16 +16,17 @@ from nxfs.tasks.models import Category, Project, ProjectMember, Task, task_categ
 
 ROWS_AT_ONCE = 5_000
 
-# What can be built after the rows in a fraction of the time that it takes to keep it up row by row. Triggers belong to it
-# only where the search table reads its texts from the tasks and can be rebuilt from them.
+# What can be built after the rows in a fraction of the time that it takes to keep it up row by row. Triggers belong to
+# it only where the search table reads its texts from the tasks and can be rebuilt from them.
 SQLITE_STRUCTURES = """
     SELECT type, name, sql FROM sqlite_master
-    WHERE tbl_name IN ('tasks', 'task_categories') AND sql IS NOT NULL AND (type = 'index' OR type = 'trigger' AND EXISTS (
-      SELECT 1 FROM sqlite_master WHERE name = 'tasks_search' AND sql LIKE '%content = ''tasks''%'))
+    WHERE tbl_name IN ('tasks', 'task_categories') AND sql IS NOT NULL
+      AND (type = 'index' OR type = 'trigger' AND EXISTS (
+        SELECT 1 FROM sqlite_master WHERE name = 'tasks_search' AND instr(sql, 'content = ''tasks''')))
 """
 POSTGRESQL_STRUCTURES = """
     SELECT 'index', indexname, indexdef FROM pg_indexes
-    WHERE tablename IN ('tasks', 'task_categories') AND indexname NOT LIKE 'pk%'
+    WHERE tablename IN ('tasks', 'task_categories') AND left(indexname, 2) <> 'pk'
 """
 
 
@@ -56,7 +57,7 @@ def load(dataset: Dataset, progress: Callable[[str, int], object] = lambda table
 
 def _drop_structures(connection: Connection) -> Sequence[Row[Any]]:
     is_sqlite = connection.dialect.name == "sqlite"
-    found = connection.exec_driver_sql(SQLITE_STRUCTURES if is_sqlite else POSTGRESQL_STRUCTURES.replace("%", "%%")).all()
+    found = connection.exec_driver_sql(SQLITE_STRUCTURES if is_sqlite else POSTGRESQL_STRUCTURES).all()
     if not is_sqlite:
         connection.exec_driver_sql("ALTER TABLE tasks DISABLE TRIGGER USER")
         connection.exec_driver_sql("ALTER TABLE task_categories DISABLE TRIGGER USER")
@@ -75,7 +76,7 @@ def _build_structures(connection: Connection, structures: Sequence[Row[Any]]) ->
         connection.exec_driver_sql(body)
         connection.exec_driver_sql("INSERT INTO tasks_search (tasks_search) VALUES ('optimize')")
     else:
-        connection.exec_driver_sql("UPDATE tasks SET search_vector = tasks_search_vector(tasks)")
+        connection.exec_driver_sql("INSERT INTO tasks_search SELECT id, document_of_task(tasks) FROM tasks")
         connection.exec_driver_sql("ALTER TABLE tasks ENABLE TRIGGER USER")
         connection.exec_driver_sql("ALTER TABLE task_categories ENABLE TRIGGER USER")
 
@@ -101,5 +102,4 @@ def _settle() -> None:
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             lift_time_limit(connection)
-            # The update of all rows has left a dead one beside each.
-            connection.execute(text("VACUUM FULL ANALYZE"))
+            connection.execute(text("VACUUM ANALYZE"))

@@ -10,7 +10,7 @@ from nxfs.core.database import lift_time_limit
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
     """Leave out of the comparison what no model can describe: the structures of full-text search."""
-    return not (reflected and name and (name == "search_vector" or "_search" in name))
+    return not (reflected and name and "_search" in name)
 
 
 def run_migrations() -> None:

@@ -50,10 +50,11 @@ SQLITE_SEARCH = (
         for event, row in (("INSERT", "new"), ("DELETE", "old"))
     ),
 )
-# Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only.
+# Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only. The documents
+# have a table of their own: a second update of the task's row would lock its project once more, in the wrong order.
 POSTGRESQL_SEARCH = (
-    "ALTER TABLE tasks ADD COLUMN search_vector tsvector",
-    r"""CREATE FUNCTION tasks_search_vector(task tasks) RETURNS tsvector LANGUAGE sql STABLE AS $$
+    "CREATE TABLE tasks_search (task_id bigint CONSTRAINT pk_tasks_search PRIMARY KEY, document tsvector NOT NULL)",
+    r"""CREATE FUNCTION document_of_task(task tasks) RETURNS tsvector LANGUAGE sql STABLE AS $$
          SELECT array_to_tsvector(
            string_to_array(regexp_replace(task.search_title, '(^| )(?=.)', '\1=', 'g'), ' ')
            || string_to_array(task.search_title, ' ') || string_to_array(task.search_text, ' ')
@@ -62,26 +63,35 @@ POSTGRESQL_SEARCH = (
            || CASE WHEN task.due_date IS NULL THEN ARRAY['#d0'] ELSE ARRAY[
                 to_char(task.due_date, '"#d"YYYYMMDD'), to_char(task.due_date, '"#m"YYYYMM'),
                 to_char(task.due_date, '"#y"YYYY'), '#e' || left(to_char(task.due_date, 'YYYY'), 3),
-                '#h' || left(to_char(task.due_date, 'YYYY'), 2), '#k' || left(to_char(task.due_date, 'YYYY'), 1)] END
+                '#h' || left(to_char(task.due_date, 'YYYY'), 2),
+                '#k' || left(to_char(task.due_date, 'YYYY'), 1)] END
            || ARRAY(SELECT '#c' || category_id FROM task_categories WHERE task_id = task.id))
        $$""",
     """CREATE FUNCTION index_task() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
-         NEW.search_vector := tasks_search_vector(NEW);
-         RETURN NEW;
-       END $$""",
-    f"""CREATE TRIGGER tasks_search BEFORE INSERT OR UPDATE OF {INDEXED_COLUMNS} ON tasks
-       FOR EACH ROW EXECUTE FUNCTION index_task()""",
-    """CREATE FUNCTION index_tasks_of_links() RETURNS trigger LANGUAGE plpgsql AS $$
-       BEGIN
-         UPDATE tasks SET search_vector = tasks_search_vector(tasks) WHERE id IN (SELECT task_id FROM changed_links);
+         INSERT INTO tasks_search VALUES (NEW.id, document_of_task(NEW))
+         ON CONFLICT (task_id) DO UPDATE SET document = excluded.document;
          RETURN NULL;
        END $$""",
+    """CREATE FUNCTION forget_task() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         DELETE FROM tasks_search WHERE task_id = OLD.id;
+         RETURN NULL;
+       END $$""",
+    """CREATE FUNCTION index_tasks_of_links() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         UPDATE tasks_search SET document = document_of_task(tasks) FROM tasks
+         WHERE tasks.id = task_id AND task_id IN (SELECT task_id FROM changed_links);
+         RETURN NULL;
+       END $$""",
+    f"""CREATE TRIGGER tasks_search_write AFTER INSERT OR UPDATE OF {INDEXED_COLUMNS} ON tasks
+       FOR EACH ROW EXECUTE FUNCTION index_task()""",
+    "CREATE TRIGGER tasks_search_delete AFTER DELETE ON tasks FOR EACH ROW EXECUTE FUNCTION forget_task()",
     """CREATE TRIGGER task_categories_search_insert AFTER INSERT ON task_categories
        REFERENCING NEW TABLE AS changed_links FOR EACH STATEMENT EXECUTE FUNCTION index_tasks_of_links()""",
     """CREATE TRIGGER task_categories_search_delete AFTER DELETE ON task_categories
        REFERENCING OLD TABLE AS changed_links FOR EACH STATEMENT EXECUTE FUNCTION index_tasks_of_links()""",
-    "CREATE INDEX ix_tasks_search_vector ON tasks USING gin (search_vector) WITH (fastupdate = off)",
+    "CREATE INDEX ix_tasks_search_document ON tasks_search USING gin (document) WITH (fastupdate = off)",
 )
 
 
@@ -360,11 +370,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute("DROP TABLE tasks_search")
-    else:
-        op.execute("DROP FUNCTION index_task, index_tasks_of_links CASCADE")
-        op.execute("DROP FUNCTION tasks_search_vector")
+    op.execute("DROP TABLE tasks_search")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION index_task, forget_task, index_tasks_of_links CASCADE")
+        op.execute("DROP FUNCTION document_of_task")
     op.drop_index("ix_task_categories_category_id_task_id", "task_categories")
 
     op.drop_table("task_categories")

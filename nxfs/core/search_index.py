@@ -1,9 +1,9 @@
 """One inverted index of a table's words and facets, and lists read from it: the same on both engines.
 
 A facet is a short word for a property of a row (``s1``: its status), so that a list with any combination of filters is
-one question to one index. The migrations make the structures and keep them by triggers: on SQLite the FTS5 table
-``<table>_search`` with the columns ``title``, ``body`` and ``facets``, on PostgreSQL the column ``search_vector``,
-where facets stand behind ``#`` and the words of the title a second time behind ``=``.
+one question to one index. The migrations make the index and keep it by triggers: ``<table>_search``, on SQLite an FTS5
+table with the columns ``title``, ``body`` and ``facets``, on PostgreSQL a table of ``tsvector`` documents, where facets
+stand behind ``#`` and the words of the title a second time behind ``=``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
-    cast,
     column,
     false,
     func,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY
 
 from nxfs.core.pagination import Page, page_of
 from nxfs.core.search import MOST_SEARCH_WORDS
@@ -98,7 +96,7 @@ class Listing:
     def count(self) -> Select[Any]:
         """Return the statement that counts the rows."""
         is_asked = not self.question.is_empty() and not self.question.is_impossible
-        if _is_sqlite() and is_asked and not self.conditions:
+        if is_asked and not self.conditions:
             return select(func.count()).select_from(self._found().subquery())
         return select(func.count(self.model.id)).where(*self.conditions, *self._answers(self.model.id))
 
@@ -119,19 +117,18 @@ class Listing:
     def _answers(self, identifier: Any) -> list[ColumnElement[bool]]:
         if self.question.is_impossible:
             return [false()]
-        if self.question.is_empty():
-            return []
-        if _is_sqlite():
-            return [identifier.in_(self._found())]
-        vector = literal_column(f"{self.model.__tablename__}.search_vector")
-        query = bindparam("question", self.question.for_tsquery(), unique=True)
-        return [vector.bool_op("@@")(cast(query, TSQUERY))]
+        return [] if self.question.is_empty() else [identifier.in_(self._found())]
 
     def _found(self) -> Select[Any]:
         table = f"{self.model.__tablename__}_search"
-        found = text(f"SELECT rowid AS id FROM {table} WHERE {table} MATCH :question")
-        query = bindparam("question", self.question.for_fts5(), unique=True)
-        return select(found.bindparams(query).columns(column("id", Integer)).subquery().c.id)
+        if _is_sqlite():
+            found = text(f"SELECT rowid AS id FROM {table} WHERE {table} MATCH :question")
+            asked = self.question.for_fts5()
+        else:
+            found = text(f"SELECT task_id AS id FROM {table} WHERE document @@ CAST(:question AS tsquery)")
+            asked = self.question.for_tsquery()
+        bound = found.bindparams(bindparam("question", asked, unique=True))
+        return select(bound.columns(column("id", Integer)).subquery().c.id)
 
 
 def question(words: Sequence[str] | None, facets: Sequence[Sequence[str]]) -> Question:
