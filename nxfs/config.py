@@ -323,6 +323,11 @@ def _check_origins(config: Config) -> None:
 
 
 def _check_sessions(config: Config) -> None:
+    if config.ACCESS_TOKEN_MINUTES > config.SESSION_IDLE_HOURS * 60:
+        raise ConfigurationError(
+            f"ACCESS_TOKEN_MINUTES is '{config.ACCESS_TOKEN_MINUTES}', but an access token may not outlive "
+            f"SESSION_IDLE_HOURS ({config.SESSION_IDLE_HOURS})."
+        )
     if config.SESSION_ABSOLUTE_HOURS < config.SESSION_IDLE_HOURS:
         raise ConfigurationError(
             f"SESSION_ABSOLUTE_HOURS is '{config.SESSION_ABSOLUTE_HOURS}', but at least SESSION_IDLE_HOURS "

@@ -50,8 +50,8 @@ SQLITE_SEARCH = (
         for event, row in (("INSERT", "new"), ("DELETE", "old"))
     ),
 )
-# Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only. The documents
-# have a table of their own: a second update of the task's row would lock its project once more, in the wrong order.
+# Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only. The
+# documents have a table of their own: a second update of the task's row would lock its project, in the wrong order.
 POSTGRESQL_SEARCH = (
     "CREATE TABLE tasks_search (task_id bigint CONSTRAINT pk_tasks_search PRIMARY KEY, document tsvector NOT NULL)",
     r"""CREATE FUNCTION document_of_task(task tasks) RETURNS tsvector LANGUAGE sql STABLE AS $$

@@ -129,7 +129,8 @@ def _load(actors: Actors) -> int:
 
 def _category_id(actors: Actors, values: dict[str, Any]) -> int:
     try:
-        return references.find_categories([values["name"]])[0][0]
+        owner = actors[PEOPLE[0].username]
+        return references.find_references(owner, categories=[values["name"]], projects=()).categories[0][0]
     except InvalidInputError:
         return categories.create_category(actor=actors[PEOPLE[0].username], values=values)
 

@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import marshmallow as ma
+from marshmallow import validate
 
 from nxfs.core.messages import Text
+from nxfs.core.search import MOST_SEARCH_WORDS, words_of
 
 MOST_VALUES = 50
+LONGEST_SEARCH = 500
 
 
 class AnyOf(ma.fields.List):
     """A parameter that may be repeated or hold a comma list: ``status=todo,done`` reads as ``status=todo&status=done``.
 
-    ``choices`` closes the list of values; without it any text is taken. At most ``MOST_VALUES`` values.
+    ``choices`` closes the list of values; without it any text is taken. At most ``MOST_VALUES`` values. Without
+    ``is_comma_list`` it may only be repeated, for names that hold commas.
     """
 
-    def __init__(self, choices: Sequence[str] | None = None, **keywords: Any) -> None:
+    def __init__(self, choices: Sequence[str] | None = None, *, is_comma_list: bool = True, **keywords: Any) -> None:
         self.choices = choices
+        self.separator = "," if is_comma_list else None
         enumeration = {"enum": list(choices)} if choices else {"minLength": 1, "maxLength": 200}
         item = ma.fields.String(metadata=enumeration)
         metadata = {"maxItems": MOST_VALUES, "minItems": 1, **keywords.pop("metadata", {})}
@@ -27,7 +32,7 @@ class AnyOf(ma.fields.List):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[str]:
         texts = super()._deserialize(value, attr, data, **keywords)
-        values = list(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
+        values = list(dict.fromkeys(part.strip() for text in texts for part in self._split(text) if part.strip()))
         if len(values) > MOST_VALUES:
             sentence = Text("Give at most {most} values.", "Oppgi høyst {most} verdier.")
             raise ma.ValidationError([sentence.fill(most=MOST_VALUES)])  # type: ignore[list-item]
@@ -42,6 +47,23 @@ class AnyOf(ma.fields.List):
                 [sentence.fill(value=unknown[0], choices=", ".join(self.choices or ()))]  # type: ignore[list-item]
             )
         return values
+
+    def _split(self, text: str) -> list[str]:
+        return text.split(self.separator) if self.separator else [text]
+
+
+class SearchText(ma.fields.String):
+    """Words to search for, at most ``MOST_SEARCH_WORDS`` different ones."""
+
+    def __init__(self, *, minimum: int = 0, **keywords: Any) -> None:
+        super().__init__(validate=validate.Length(min=minimum or None, max=LONGEST_SEARCH), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> str:
+        searched = super()._deserialize(value, attr, data, **keywords)
+        if len(searched) <= LONGEST_SEARCH and len(set(words_of(searched))) > MOST_SEARCH_WORDS:
+            sentence = Text("Search for at most {most} words.", "Søk etter høyst {most} ord.")
+            raise ma.ValidationError([sentence.fill(most=MOST_SEARCH_WORDS)])  # type: ignore[list-item]
+        return searched
 
 
 class Ordering(AnyOf):

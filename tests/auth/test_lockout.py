@@ -143,6 +143,13 @@ def test_failures_are_stored_without_the_name(client):
 def test_network_of_address_is_what_one_subscriber_has(address, network):
     token = audit.origin.set(Origin(address=address))
     try:
-        assert lockout.Attempt.of("kari").network == network
+        assert lockout.Attempt.of("kari", None).network == network
     finally:
         audit.origin.reset(token)
+
+
+def test_guess_by_email_and_by_username_counts_for_one_account(client):
+    user = create_user()
+    names = [{"email": user.email}, {"username": user.username}] * 3
+    answers = [client.post("/api/auth/token/", json={**name, "password": "wrong-password"}) for name in names]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]

@@ -39,3 +39,9 @@ def test_hash_matches_however_the_keyboard_composes_letters():
 
 def test_hash_of_same_password_differs():
     assert passwords.hash_password("x9!kwq2p") != passwords.hash_password("x9!kwq2p")
+
+
+def test_register_with_common_password_in_full_width_letters_is_refused(client):
+    values = {"email": "kari@example.com", "username": "kari", "password": "ｐａｓｓｗｏｒｄ"}
+    response = client.post("/api/auth/register/", json=values)
+    assert (response.status_code, list(response.get_json()["error"]["field_errors"])) == (400, ["password"])

@@ -340,3 +340,15 @@ def test_read_query_where_nothing_is_taken_says_so(lab):
 )
 def test_flatten_gives_dotted_paths(messages, expected):
     assert flatten(messages) == expected
+
+
+def test_send_form_that_is_not_utf8_is_refused(lab):
+    body = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n\xff\xfe\r\n--x--\r\n'
+    response = lab.post("/api/laboratory/json_or_form/", data=body, content_type="multipart/form-data; boundary=x")
+    assert (response.status_code, list(response.get_json()["error"]["field_errors"])) == (400, ["text"])
+
+
+def test_send_unknown_file_in_a_form_is_refused(lab):
+    data = {"text": "a", "picture": (BytesIO(b"x"), "x.png")}
+    response = lab.post("/api/laboratory/json_or_form/", data=data, content_type="multipart/form-data")
+    assert (response.status_code, list(response.get_json()["error"]["field_errors"])) == (400, ["picture"])

@@ -261,7 +261,7 @@ def test_filters_applied_leave_out_what_does_not_apply(
         ({"due_date_end": "20260228"}, "due_date_end", "date"),
         ({"due_date_end": ""}, "due_date_end", "date"),
         ({"due_date_start": "2026-01-02", "due_date_end": "2026-01-01"}, "due_date_start", "after the end"),
-        ({"due_date_after": "2026-01-02", "due_date_before": "2026-01-01"}, "due_date_start", "after the end"),
+        ({"due_date_after": "2026-01-02", "due_date_before": "2026-01-01"}, "due_date_after", "after the end"),
         ({"due_date_after": "2026-01-02", "due_date_start": "2026-01-01"}, "due_date_after", "due_date_start"),
         ({"ordering": "name"}, "ordering", "due_date, -due_date, priority"),
         ({"ordering": "--title"}, "ordering", "-title"),
@@ -460,3 +460,18 @@ def as_text(value: object, *, is_comma_list: bool) -> object:
     if isinstance(value, list):
         return ",".join(value) if is_comma_list else value
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def test_list_tasks_by_project_name_with_a_comma_finds_it(client: FlaskClient) -> None:
+    kari = Person(client)
+    task = create_task(kari.user, project=create_project(kari.user, name="Hus, hage"))
+    assert kari.ids(project="Hus, hage") == [task]
+
+
+def test_list_tasks_by_more_words_than_the_limit_is_refused(client: FlaskClient) -> None:
+    answer = Person(client).get("/api/tasks/", search="a b c d e f g h i j k")
+    assert (answer.status_code, list(answer.get_json()["error"]["field_errors"])) == (400, ["search"])
+
+
+def test_list_tasks_by_text_that_is_not_utf8_is_refused(client: FlaskClient) -> None:
+    assert Person(client).get("/api/tasks/?search=%FF").status_code == 400

@@ -113,7 +113,6 @@ CABLE = {"title": "Bestill kabel", "description": "Fifty metres of blåbær cabl
         # Length.
         ({"title": "a b c d e f g h i j"}, "a b c d e f g h i j", True),
         ({"title": "a b c d e f g h i j"}, "a b c d e f g h i x", False),
-        ({"title": "a b c d e f g h i j"}, "a b c d e f g h i j x", True),
         ({"title": "a"}, "a " * 250, True),
         ({"title": "x" * 200}, "x" * 500, True),
         ({"title": "x" * 60}, "x" * 500, False),

@@ -34,9 +34,13 @@ class Attempt:
     network: str
 
     @classmethod
-    def of(cls, name: str) -> Attempt:
-        """Return the attempt at ``name`` from the address of the present request."""
-        digest = hashlib.sha256(comparable(name).encode()).hexdigest()
+    def of(cls, name: str, user: User | None) -> Attempt:
+        """Return the attempt at ``user``, or at a ``name`` that nobody has, from the address of the present request.
+
+        One account counts once, whether it is tried by its e-mail address or its username.
+        """
+        key = f"user {user.id}" if user is not None else f"name {comparable(name)}"
+        digest = hashlib.sha256(key.encode()).hexdigest()
         return cls(name_hash=digest, network=_network(audit.origin.get().address))
 
     @property

@@ -53,7 +53,7 @@ def change_password(*, actor: Actor, old_password: str, new_password: str) -> Gr
     Raises ``WrongPasswordError``, ``WeakPasswordError``, and ``TooManySignInsError`` as for a sign-in.
     """
     user = detached(queries.get_user(actor.id))
-    attempt = Attempt.of(user.username)
+    attempt = Attempt.of(user.username, user)
     lockout.require_open(attempt)
     if not passwords.verify_password(user.password_hash, old_password):
         refuse_password(attempt, user, action="auth.password_change_failed")
@@ -123,7 +123,7 @@ def _replace_password(tx: Transaction, user: User, new_hash: str, *, action: str
 
 
 def _forget_failures(tx: Transaction, user: User) -> None:
-    lockout.forget_failures(tx, Attempt.of(user.email), Attempt.of(user.username))
+    lockout.forget_failures(tx, Attempt.of(user.username, user))
 
 
 def _use_reset(tx: Transaction, token_hash: str) -> bool:

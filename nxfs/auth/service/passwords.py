@@ -53,6 +53,8 @@ def require_good_password(password: str, *, about: Iterable[str], field: str) ->
     the rule of Django's UserAttributeSimilarityValidator.
     """
     broken = []
+    # What is hashed is what has to be good: full-width letters become plain ones.
+    password = _normalised(password)
     if not SHORTEST <= len(password) <= LONGEST:
         broken.append(LENGTH.fill(shortest=SHORTEST, longest=LONGEST))
     if password.casefold() in COMMON_PASSWORDS:

@@ -22,9 +22,10 @@ def sign_in(*, identifier: str, password: str) -> Grant:
 
     Raises ``InvalidCredentialsError``, or ``TooManySignInsError`` after too many wrong passwords from this network.
     """
-    attempt = Attempt.of(identifier)
+    user = queries.find_user(identifier)
+    attempt = Attempt.of(identifier, user)
     lockout.require_open(attempt)
-    user = detached(queries.find_user(identifier))
+    detached(user)
     is_right = passwords.verify_password(user.password_hash if user else None, password)
     if user is None or not is_right or not user.is_active:
         refuse_password(attempt, user, action="auth.sign_in_failed")

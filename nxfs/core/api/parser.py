@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import marshmallow as ma
 import orjson
@@ -29,6 +30,7 @@ LONGEST_NUMBER = 4300
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 # More than any list in a form or a query string may have.
 MOST_REPETITIONS = 1000
+NOT_UTF8 = Text("Text must be UTF-8.", "Tekst må være UTF-8.")
 TOO_MANY = Text("This is given too many times.", "Dette er oppgitt for mange ganger.")
 NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
 BODY_MUST_BE_OBJECT = Text("The body must be a JSON object.", "Innholdet må være et JSON-objekt.")
@@ -67,13 +69,14 @@ class Parser(FlaskParser):
     def load_json_or_form(self, request: Request, schema: ma.Schema) -> Any:
         """Return the body, a form's texts as the schema's fields would have them."""
         if request.mimetype in FORM_TYPES:
-            return _read_texts(_read_form(request), schema)
+            return _read_texts(_read_form(request), schema) | dict.fromkeys(request.files, "")
         if not _is_json(request):
             raise UnsupportedMediaTypeError(JSON_OR_FORM)
         return _read_json(_read_body(request))
 
     def load_querystring(self, request: Request, schema: ma.Schema) -> Any:
         """Return the query string as the schema's fields would have it."""
+        _require_utf8(request.query_string)
         _refuse_unknown(request.args, schema)
         return _read_texts(request.args, schema)
 
@@ -98,6 +101,14 @@ def flatten(messages: Any, path: str = "") -> dict[str, list[Any]]:
     return {path or "body": sentences}
 
 
+def _require_utf8(query_string: bytes) -> None:
+    # Werkzeug leaves what it cannot decode as it came.
+    try:
+        unquote_to_bytes(query_string).decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(NOT_UTF8) from error
+
+
 def _is_json(request: Request) -> bool:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     return request.mimetype == "application/json" and charset in ("utf-8", "utf8")
@@ -110,7 +121,14 @@ def _read_body(request: Request) -> bytes:
 
 def _read_form(request: Request) -> MultiDict[str, str]:
     with _transmission_of(request):
-        return request.form
+        form = request.form
+    # Werkzeug puts U+FFFD where a form is not UTF-8, and leaves percent signs where a query string is not.
+    for name, text in form.items(multi=True):
+        if "\ufffd" in text:
+            raise InvalidInputError(field_errors={name: [NOT_UTF8]})
+    if request.mimetype == FORM_TYPES[1]:
+        _require_utf8(request.get_data())
+    return form
 
 
 @contextmanager

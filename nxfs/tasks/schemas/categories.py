@@ -8,7 +8,7 @@ from marshmallow import validate
 from nxfs.core.api import fields
 from nxfs.core.api.pages import LARGEST_PAGE_SIZE, PageQuerySchema
 from nxfs.core.api.schema import Schema
-from nxfs.core.filters import Ordering
+from nxfs.core.filters import Ordering, SearchText
 
 MOST_SOURCES = 50
 
@@ -52,7 +52,7 @@ class CategoryUpdateSchema(CategoryCreateSchema):
 class CategoryQuerySchema(PageQuerySchema):
     """Filters of the list."""
 
-    search = ma.fields.String(validate=validate.Length(min=1, max=500))
+    search = SearchText(minimum=1)
     has_tasks = fields.Boolean(metadata={"description": "Whether you see a task in it."})
     ordering = Ordering(("name", "created_at", "updated_at"))
 
@@ -60,7 +60,7 @@ class CategoryQuerySchema(PageQuerySchema):
 class CategorySearchSchema(PageQuerySchema):
     """What to search for."""
 
-    q = ma.fields.String(required=True, validate=validate.Length(min=1, max=500), metadata={"example": "shop"})
+    q = SearchText(minimum=1, required=True, metadata={"example": "shop"})
 
 
 class PopularCategoriesSchema(Schema):

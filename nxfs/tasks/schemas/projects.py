@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import marshmallow as ma
-from marshmallow import validate
 
 from nxfs.core.api import fields
 from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import Schema
-from nxfs.core.filters import AnyOf, Ordering
+from nxfs.core.filters import AnyOf, Ordering, SearchText
 from nxfs.tasks.models import STATUSES
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
 
@@ -64,7 +63,7 @@ class ProjectQuerySchema(PageQuerySchema):
     completed = fields.Boolean()
     user_id = fields.Identifier(metadata={"description": "Its owner."})
     has_tasks = fields.Boolean()
-    search = ma.fields.String(validate=validate.Length(min=1, max=500))
+    search = SearchText(minimum=1)
     ordering = Ordering(("name", "status", "created_at", "updated_at"))
 
 

@@ -11,7 +11,7 @@ from marshmallow import validate
 from nxfs.core.api import fields
 from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import Schema
-from nxfs.core.filters import AnyOf, Ordering
+from nxfs.core.filters import AnyOf, Ordering, SearchText
 from nxfs.core.messages import Text
 from nxfs.tasks.models import PRIORITIES, STATUSES
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
@@ -91,7 +91,9 @@ class TaskQuerySchema(PageQuerySchema):
     category_match = fields.Choice(
         ("all", "any"), load_default="all", metadata={"description": "Whether a task needs all of the categories."}
     )
-    project = AnyOf(metadata={"description": "Ids, slugs or names; `none` for tasks without a project."})
+    project = AnyOf(
+        is_comma_list=False, metadata={"description": "Ids, slugs or names; `none` for tasks without a project."}
+    )
     status = AnyOf(STATUSES)
     priority = AnyOf(PRIORITIES)
     due_date_start = fields.Date(metadata={"description": "Due on this day or later."})
@@ -105,22 +107,22 @@ class TaskQuerySchema(PageQuerySchema):
     )
     user_id = fields.Identifier(metadata={"description": "Who created the task."})
     overdue = fields.Boolean(metadata={"description": "Due before today and not completed."})
-    search = ma.fields.String(
-        validate=validate.Length(max=500),
-        metadata={"description": "Words; each of the first ten must begin a word of title, description or notes."},
+    search = SearchText(
+        metadata={"description": "At most ten words; each must begin a word of title, description or notes."}
     )
     ordering = Ordering(ORDERINGS)
 
     @ma.post_load
     def settle(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Merge aliases, drop an empty search, and refuse a start after the end."""
+        start_name = "due_date_after" if "due_date_after" in data else "due_date_start"
         for alias, name in (("due_date_after", "due_date_start"), ("due_date_before", "due_date_end")):
             if alias in data:
                 value = data.pop(alias)
                 if data.setdefault(name, value) != value:
                     raise ma.ValidationError({alias: [GIVEN_TWICE.fill(other=name)]})
         if "due_date_start" in data and "due_date_end" in data and data["due_date_start"] > data["due_date_end"]:
-            raise ma.ValidationError({"due_date_start": [START_AFTER_END]})
+            raise ma.ValidationError({start_name: [START_AFTER_END]})
         if not data.get("search", "").strip():
             data.pop("search", None)
         return data
