@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import latency, measuring, place, plans, report
+from bench import checking, latency, measuring, place, plans, report
 from bench.dataset import Size
 from bench.report import Results
 from nxfs.config import PROJECT_ROOT
@@ -58,9 +58,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measure(engine: str, tasks: int, random_count: int) -> Results:
     with tempfile.TemporaryDirectory() as directory:
         with place.begin(engine, Path(directory), Size(tasks=tasks)) as here:
+            measurements = measuring.measure_cases(here, random_count, _show_progress)
             return Results(
                 engine=engine,
-                measurements=measuring.measure_cases(here, random_count, _show_progress),
+                measurements=measurements,
+                wrong_counts=checking.find_wrong_counts(here, measurements),
                 plans=plans.explain_cases(here),
                 kept=latency.measure_kept_connection(here),
                 logins=latency.measure_logins(here),

@@ -16,13 +16,10 @@ from nxfs.tasks.models import Category, Project, ProjectMember, Task, task_categ
 
 ROWS_AT_ONCE = 5_000
 
-# What can be built after the rows in a fraction of the time that it takes to keep it up row by row. Triggers belong to
-# it only where the search table reads its texts from the tasks and can be rebuilt from them.
+# What can be built after the rows in a fraction of the time that it takes to keep it up row by row.
 SQLITE_STRUCTURES = """
     SELECT type, name, sql FROM sqlite_master
-    WHERE tbl_name IN ('tasks', 'task_categories') AND sql IS NOT NULL
-      AND (type = 'index' OR type = 'trigger' AND EXISTS (
-        SELECT 1 FROM sqlite_master WHERE name = 'tasks_search' AND instr(sql, 'content = ''tasks''')))
+    WHERE tbl_name IN ('tasks', 'task_categories') AND type IN ('index', 'trigger') AND sql IS NOT NULL
 """
 POSTGRESQL_STRUCTURES = """
     SELECT 'index', indexname, indexdef FROM pg_indexes

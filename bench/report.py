@@ -27,10 +27,11 @@ LONGEST_PLAN = 12
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that was measured on one engine."""
+    """Everything that was measured on one engine; ``wrong_counts`` are sentences."""
 
     engine: str
     measurements: Sequence[Measurement]
+    wrong_counts: Sequence[str]
     plans: Sequence[Plan]
     kept: Latency
     logins: LoginLatency
@@ -53,6 +54,7 @@ def figures(results: Results) -> list[Figure]:
     blocked = results.logins.during.longest - results.logins.alone.median
     return [
         Figure("every list is answered", f"{failures} of {len(results.measurements)} failed", not failures),
+        Figure("the lists hold what is stored", "; ".join(results.wrong_counts[:3]) or "yes", not results.wrong_counts),
         _slowest_figure("any filter combination", results.measurements),
         _slowest_figure("commonest search word", common),
         Figure(
@@ -86,7 +88,7 @@ def terminal_lines(results: Results) -> Iterator[str]:
 
 def write_file(results: Results) -> Path:
     """Write everything, with each case and the complete plans, and return the file's path."""
-    lines = [*terminal_lines(results), "", "Every case"]
+    lines = [*terminal_lines(results), *results.wrong_counts, "", "Every case"]
     lines += _case_table(_by_slowness(results.measurements))
     for plan in results.plans:
         lines += ["", f"Plan: {_title(plan)}", plan.statement, "", *plan.lines]

@@ -311,7 +311,6 @@ def test_read_query_gives_the_values(lab, query, read):
         ("page_size=1&page_size=2", "Give this only once."),
         ("page_size=abc", "Not a valid integer."),
         ("page_size=1%00", "Text may not contain the NUL character."),
-        ("status=%ff", "“%FF” is not allowed; allowed: todo, done."),
         ("status=" + ",".join(f"v{number}" for number in range(51)), "Give at most 50 values."),
     ],
 )

@@ -15,9 +15,7 @@ from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 
 PASSWORD = "correct horse battery"
-PASSWORD_HASH = (
-    "$argon2id$v=19$m=19456,t=2,p=1$32YPaloN83w0a3EmkYZJAg$kvPAoV5XQ0i96mA1/nLHcwnN2wr8zaAWJ9zTrOyZJSE"
-)
+PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$32YPaloN83w0a3EmkYZJAg$kvPAoV5XQ0i96mA1/nLHcwnN2wr8zaAWJ9zTrOyZJSE"
 
 _numbers = count(1)
 

@@ -98,7 +98,7 @@ def test_list_tasks_by_project_takes_id_slug_name_and_none(client: FlaskClient) 
         assert kari.ids(project=value) == [a]
     assert kari.ids(project="boat") == [c, b]
     assert kari.ids(project="none") == [free]
-    assert kari.ids(project="none,cabin-a") == kari.ids(project=["cabin-a", "none"]) == [free, a]
+    assert kari.ids(project=["cabin-a", "none"]) == [free, a]
     assert kari.ids(project=[boat, cabin]) == [b, a]
 
 
@@ -186,7 +186,7 @@ def test_filters_applied_echo_exactly_what_was_applied(client: FlaskClient) -> N
 
     query = {
         "category": ["web", "Web"],
-        "project": "nxfs,none",
+        "project": ["nxfs", "none"],
         "status": "todo",
         "priority": ["high", "low"],
         "due_date_start": "2025-01-01",
@@ -446,7 +446,10 @@ def test_list_tasks_with_any_filters_agrees_with_a_model(client: FlaskClient) ->
         @settings(max_examples=150, deadline=None, derandomize=True, database=None)
         @given(queries(world), st.booleans())
         def check(query: dict[str, object], is_comma_list: bool) -> None:
-            texts = {name: as_text(value, is_comma_list=is_comma_list) for name, value in query.items()}
+            # The names of projects may hold commas, so that they are only repeated.
+            texts = {
+                name: as_text(value, is_comma_list=is_comma_list and name != "project") for name, value in query.items()
+            }
             page = world.viewer.get("/api/tasks/", page_size=100, **texts).get_json()
             expected = expected_ids(world, query)
             assert [task["id"] for task in page["results"]] == expected
