@@ -143,7 +143,7 @@ def question(words: Sequence[str] | None, facets: Sequence[Sequence[str]]) -> Qu
 
 def most_facets() -> int:
     """Return up to how many facets in one group are answered faster than the same condition on columns."""
-    return 100 if _is_sqlite() else 10
+    return 100 if _is_sqlite() else 40
 
 
 def fetch_page(
