@@ -11,7 +11,7 @@ from flask import g, request
 from nxfs.auth.service import authentication
 from nxfs.core.actor import Actor
 from nxfs.core.api.blueprint import document
-from nxfs.core.errors import AuthenticationRequiredError, ForbiddenError
+from nxfs.core.errors import AuthenticationRequiredError
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -52,18 +52,6 @@ def login_optional(view: View) -> View:
         return view(*args, **kwargs)
 
     return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
-
-
-def staff_required(view: View) -> View:
-    """Let only staff and admins through; documents 401 and 403."""
-
-    @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not current_actor().is_staff:
-            raise ForbiddenError
-        return view(*args, **kwargs)
-
-    return document(login_required(guarded), errors=(ForbiddenError,))
 
 
 def _authenticate() -> Actor:
