@@ -53,7 +53,7 @@ SQLITE_SEARCH = (
 # Facets stand behind "#", and words of the title a second time behind "=", for searches in the title only. The
 # documents have a table of their own: a second update of the task's row would lock its project, in the wrong order.
 POSTGRESQL_SEARCH = (
-    "CREATE TABLE tasks_search (task_id bigint CONSTRAINT pk_tasks_search PRIMARY KEY, document tsvector NOT NULL)",
+    "CREATE TABLE tasks_search (id bigint CONSTRAINT pk_tasks_search PRIMARY KEY, document tsvector NOT NULL)",
     r"""CREATE FUNCTION document_of_task(task tasks) RETURNS tsvector LANGUAGE sql STABLE AS $$
          SELECT array_to_tsvector(
            string_to_array(regexp_replace(task.search_title, '(^| )(?=.)', '\1=', 'g'), ' ')
@@ -70,18 +70,18 @@ POSTGRESQL_SEARCH = (
     """CREATE FUNCTION index_task() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
          INSERT INTO tasks_search VALUES (NEW.id, document_of_task(NEW))
-         ON CONFLICT (task_id) DO UPDATE SET document = excluded.document;
+         ON CONFLICT (id) DO UPDATE SET document = excluded.document;
          RETURN NULL;
        END $$""",
     """CREATE FUNCTION forget_task() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
-         DELETE FROM tasks_search WHERE task_id = OLD.id;
+         DELETE FROM tasks_search WHERE id = OLD.id;
          RETURN NULL;
        END $$""",
     """CREATE FUNCTION index_tasks_of_links() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
-         UPDATE tasks_search SET document = document_of_task(tasks) FROM tasks
-         WHERE tasks.id = task_id AND task_id IN (SELECT task_id FROM changed_links);
+         UPDATE tasks_search AS entry SET document = document_of_task(tasks) FROM tasks
+         WHERE tasks.id = entry.id AND entry.id IN (SELECT task_id FROM changed_links);
          RETURN NULL;
        END $$""",
     f"""CREATE TRIGGER tasks_search_write AFTER INSERT OR UPDATE OF {INDEXED_COLUMNS} ON tasks

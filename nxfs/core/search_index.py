@@ -125,7 +125,7 @@ class Listing:
             found = text(f"SELECT rowid AS id FROM {table} WHERE {table} MATCH :question")
             asked = self.question.for_fts5()
         else:
-            found = text(f"SELECT task_id AS id FROM {table} WHERE document @@ CAST(:question AS tsquery)")
+            found = text(f"SELECT id FROM {table} WHERE document @@ CAST(:question AS tsquery)")
             asked = self.question.for_tsquery()
         bound = found.bindparams(bindparam("question", asked, unique=True))
         return select(bound.columns(column("id", Integer)).subquery().c.id)
