@@ -351,3 +351,9 @@ def test_send_unknown_file_in_a_form_is_refused(lab):
     data = {"text": "a", "picture": (BytesIO(b"x"), "x.png")}
     response = lab.post("/api/laboratory/json_or_form/", data=data, content_type="multipart/form-data")
     assert (response.status_code, list(response.get_json()["error"]["field_errors"])) == (400, ["picture"])
+
+
+def test_send_urlencoded_form_that_is_not_utf8_is_refused(lab):
+    content_type = "application/x-www-form-urlencoded"
+    response = lab.post("/api/laboratory/json_or_form/", data=b"text=%ED%A0%80%FF", content_type=content_type)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (400, "MALFORMED_REQUEST")

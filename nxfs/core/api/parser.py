@@ -120,14 +120,15 @@ def _read_body(request: Request) -> bytes:
 
 
 def _read_form(request: Request) -> MultiDict[str, str]:
+    if request.mimetype == FORM_TYPES[1]:
+        # Before it is parsed, which would leave nothing to look at.
+        _require_utf8(_read_body(request))
     with _transmission_of(request):
         form = request.form
-    # Werkzeug puts U+FFFD where a form is not UTF-8, and leaves percent signs where a query string is not.
+    # Werkzeug puts U+FFFD where a part is not UTF-8.
     for name, text in form.items(multi=True):
         if "\ufffd" in text:
             raise InvalidInputError(field_errors={name: [NOT_UTF8]})
-    if request.mimetype == FORM_TYPES[1]:
-        _require_utf8(request.get_data())
     return form
 
 
