@@ -168,6 +168,16 @@ def database_url(value: str) -> str:
     raise _Refused("sqlite:///path/to/file.db or postgresql://user:password@host/database is allowed")
 
 
+def media_url(value: str) -> str:
+    """Return the address of a directory (made absolute) or of a bucket; raise _Refused for anything else."""
+    scheme, _, rest = value.partition("://")
+    if scheme == "file" and rest.strip("/"):
+        return f"file://{PROJECT_ROOT / rest}"
+    if scheme == "s3" and re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[0-9A-Za-z!_.*'()-]+)*/?", rest):
+        return value.rstrip("/")
+    raise _Refused("file:///path/to/directory or s3://bucket/prefix is allowed")
+
+
 def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
@@ -208,8 +218,17 @@ class Config:
     GRACEFUL_TIMEOUT_SECONDS: int = _setting("25", integer(1, 28))
     PROXY_HOPS: int = _setting("0", integer(0, 5))
     MAX_JSON_BYTES: int = _setting("1048576", integer(1024, 104857600))
-    MAX_UPLOAD_BYTES: int = _setting("12582912", integer(1024, 1073741824))
+    MAX_UPLOAD_BYTES: int = _setting("33554432", integer(1024, 1073741824))
 
+    MEDIA_URL: str = _setting("file://instance/media", media_url)
+    MEDIA_QUOTA: int = _setting("1073741824", integer(0, 1_000_000_000_000))
+    MEDIA_LINK_MINUTES: int = _setting("30", integer(1, 1440))
+    S3_ENDPOINT_URL: str | None = _setting("", web_url)
+    S3_REGION: str = _setting("us-east-1", text(60))
+    S3_ACCESS_KEY_ID: str | None = _setting("", text(200))
+    S3_SECRET_ACCESS_KEY: str | None = _setting("", text(200), secret=True)
+
+    PUBLIC_URL: str | None = _setting("", web_url)
     CORS_ORIGINS: tuple[str, ...] = _setting("http://localhost:3000", items(origin))
     FRONTEND_URL: str = _setting("http://localhost:3000", web_url)
     TIME_ZONE: str = _setting("Europe/Oslo", time_zone)
@@ -340,4 +359,12 @@ def _check_database(config: Config) -> None:
         raise ConfigurationError("DATABASE_URL names a database in memory, but only one that is kept is allowed.")
 
 
-CHECKS = (_check_secret_key, _check_concurrency, _check_origins, _check_sessions, _check_database)
+def _check_media(config: Config) -> None:
+    if not config.MEDIA_URL.startswith("s3:"):
+        return
+    for name in ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"):
+        if not getattr(config, name):
+            raise ConfigurationError(f"{name} is missing, but MEDIA_URL names a bucket.")
+
+
+CHECKS = (_check_secret_key, _check_concurrency, _check_origins, _check_sessions, _check_database, _check_media)

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, Str
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nxfs.core import clock
-from nxfs.core.database import IDS_ARE_NEVER_REUSED, Identifier, Moment, Timestamped, Versioned
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, Moment, Timestamped, Versioned
 from nxfs.extensions import db
 
 ROLES = ("user", "staff", "admin")
@@ -22,6 +22,7 @@ class User(Versioned, Timestamped, db.Model):
     __table_args__ = (
         Index("uq_users_email_key", "email_key", unique=True),
         Index("uq_users_username_key", "username_key", unique=True),
+        Index("ix_users_profile_picture_id", "profile_picture_id"),
         CheckConstraint("role IN ('user', 'staff', 'admin')", name="role"),
         IDS_ARE_NEVER_REUSED,
     )
@@ -45,6 +46,7 @@ class User(Versioned, Timestamped, db.Model):
     phone: Mapped[str] = mapped_column(String(20), default="")
     language: Mapped[str] = mapped_column(String(2), default="en")
     theme: Mapped[str] = mapped_column(String(10), default="system")
+    profile_picture_id: Mapped[int | None] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
     date_joined: Mapped[Moment] = mapped_column(default=clock.now)
     last_login: Mapped[Moment | None]
     last_seen: Mapped[Moment | None]
@@ -58,6 +60,16 @@ class User(Versioned, Timestamped, db.Model):
     def is_superuser(self) -> bool:
         """True for admins."""
         return self.role == "admin"
+
+
+class UserPermission(db.Model):
+    """A permission that was granted to one user, beyond those of the role."""
+
+    __tablename__ = "user_permissions"
+
+    user_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(String(60), primary_key=True)
+    granted_at: Mapped[Moment] = mapped_column(default=clock.now)
 
 
 class UserSession(db.Model):

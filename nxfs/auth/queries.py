@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from nxfs.auth.models import PasswordReset, User, UserSession
+from nxfs.auth.models import PasswordReset, User, UserPermission, UserSession
+from nxfs.auth.permissions import permissions_of
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.settings import setting
 from nxfs.extensions import db
+
+_granted = (
+    select(func.aggregate_strings(UserPermission.permission, ","))
+    .where(UserPermission.user_id == User.id)
+    .scalar_subquery()
+)
 
 
 def comparable(name: str) -> str:
@@ -24,6 +31,13 @@ def find_user(identifier: str) -> User | None:
     key = comparable(identifier)
     column = User.email_key if "@" in key else User.username_key
     return db.session.scalar(select(User).where(column == key))
+
+
+def actor_of(user: User) -> Actor:
+    """Return ``user`` as the services know who acts, for code that acts on somebody's behalf."""
+    granted = db.session.scalars(select(UserPermission.permission).where(UserPermission.user_id == user.id))
+    permissions = permissions_of(user.role, granted)
+    return Actor(id=user.id, role=user.role, username=user.username, language=user.language, permissions=permissions)
 
 
 def get_user(user_id: int) -> User:
@@ -43,6 +57,7 @@ def find_identity(session_id: int) -> Row[Any] | None:
         User.language,
         User.is_active,
         User.last_seen,
+        _granted.label("granted"),
     )
     statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id == session_id)
     return db.session.execute(statement).one_or_none()

@@ -81,11 +81,7 @@ def _is_loaded() -> bool:
     if owner is None:
         return False
     filters = {"user_id": owner.id, "page": 1, "page_size": 1}
-    return projects_queries.list_projects(actor=_actor_of(owner), filters=filters).count > 0
-
-
-def _actor_of(user: User) -> Actor:
-    return Actor(id=user.id, role=user.role, username=user.username, language=user.language)
+    return projects_queries.list_projects(actor=accounts_queries.actor_of(owner), filters=filters).count > 0
 
 
 def _open_account(person: Person) -> Actor:
@@ -101,7 +97,7 @@ def _open_account(person: Person) -> Actor:
         "language": person.language,
         "city": person.city,
     }
-    return _actor_of(accounts.update_profile(actor=_actor_of(user), values=values))
+    return accounts_queries.actor_of(accounts.update_profile(actor=accounts_queries.actor_of(user), values=values))
 
 
 def _create_account(person: Person) -> User:

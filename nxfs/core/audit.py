@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import JSON, Index, String
@@ -57,6 +59,12 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[
     """Return ``{field: [before, after]}`` for the fields that differ, secrets redacted."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     return {name: _redacted(name, [before.get(name), after.get(name)]) for name in sorted(changed)}
+
+
+def plain_values(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return the named attributes of ``row`` as JSON values, for the audit log and the event log."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
 
 
 def _redacted(name: str, values: list[Any]) -> list[Any]:

@@ -11,9 +11,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from flask import Flask
-from sqlalchemy import URL, BigInteger, DateTime, Engine, Integer, event
+from sqlalchemy import (
+    JSON,
+    URL,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Engine,
+    Integer,
+    SmallInteger,
+    String,
+    event,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from nxfs.config import Config
@@ -51,6 +67,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Ranked(TypeDecorator[str]):
+    """A word of a closed list, stored as its rank, so that ordering by it is ordering by the column."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> int | None:
+        return None if value is None else self.words.index(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.words[value]
+
+
 class IdentifierList(TypeDecorator[list[int]]):
     """Reads numbers that SQL has aggregated into ``3,1,2`` as a sorted list; the result type of such a column only."""
 
@@ -61,8 +94,63 @@ class IdentifierList(TypeDecorator[list[int]]):
         return sorted(int(number) for number in value.split(",")) if value else []
 
 
+class _JsonObjects(FunctionElement[Any]):
+    """Aggregates rows into a JSON array of objects; the arguments are names and columns in turn."""
+
+    name = "json_objects"
+    inherit_cache = True
+
+
+@compiles(_JsonObjects, "sqlite")
+def _compile_for_sqlite(element: Any, compiler: Any, **keywords: Any) -> str:
+    return f"json_group_array(json_object({compiler.process(element.clauses, **keywords)}))"
+
+
+@compiles(_JsonObjects, "postgresql")
+def _compile_for_postgresql(element: Any, compiler: Any, **keywords: Any) -> str:
+    return f"coalesce(json_agg(json_build_object({compiler.process(element.clauses, **keywords)})), '[]')"
+
+
+class JsonRows(TypeDecorator[list[dict[str, Any]]]):
+    """Reads rows that SQL has aggregated, in the order of their names ``order_by``, times as aware UTC times."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, order_by: tuple[str, ...], moments: tuple[str, ...]) -> None:
+        super().__init__()
+        self.order_by = order_by
+        self.moments = moments
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[dict[str, Any]]:
+        rows = value or []
+        for row in rows:
+            for name in self.moments:
+                if row[name] is not None:
+                    moment = datetime.fromisoformat(row[name])
+                    row[name] = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return sorted(rows, key=lambda row: [row[name] for name in self.order_by])
+
+
+def aggregated(
+    columns: Mapping[str, Any], *conditions: ColumnElement[bool], order_by: tuple[str, ...] = ("id",)
+) -> ColumnElement[list[dict[str, Any]]]:
+    """Return a column of lists: for each row of the statement around it, the rows that meet ``conditions``.
+
+    ``columns`` maps names to columns, ``order_by`` names some of them, none of which may be null.
+    """
+    # Not bound as parameters, whose type PostgreSQL could not tell.
+    pairs = [part for name, column in columns.items() for part in (literal_column(f"'{name}'"), column)]
+    moments = tuple(name for name, column in columns.items() if isinstance(column.type, UtcDateTime))
+    rows = select(_JsonObjects(*pairs)).where(*conditions).scalar_subquery()
+    return type_coerce(rows, JsonRows(order_by, moments))
+
+
 # SQLite would give the id of a deleted last row to the next one; clients, events and audit would mix the two up.
 IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
+
+# Compared byte by byte on both engines, whatever the database's locale; filled with ``search.sort_key``.
+SortKey = String(400).with_variant(String(400, collation="C"), "postgresql")
 
 Identifier = Annotated[int, mapped_column(BigIdentifier, primary_key=True)]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]

@@ -143,9 +143,9 @@ def _begin() -> None:
     user_agent = (request.user_agent.string or "")[:300].replace("\x00", "") or None
     audit.origin.set(audit.Origin(g.request_id, client_address(), user_agent))
     is_form = request.mimetype == "multipart/form-data"
-    request.max_content_length = request.max_form_memory_size = current_app.config[
-        "MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"
-    ]
+    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"]
+    # Files are spooled to disk; texts are not.
+    request.max_form_memory_size = current_app.config["MAX_JSON_BYTES"]
     if "\x00" in request.path:
         # PostgreSQL refuses to compare with it; no address has it.
         raise NotFoundError

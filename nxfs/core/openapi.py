@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, current_app, request, send_from_di
 from openapi_ui_bundles import redoc, swagger_ui
 
 from nxfs.core.api import answers
+from nxfs.core.api.fields import File, Files
 from nxfs.core.api.forms import describe_form
 from nxfs.core.api.schema import APIErrorSchema
 from nxfs.core.http import IdentifierConverter
@@ -30,6 +31,9 @@ UI_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "worker-src blob:; connect-src 'self'; frame-ancestors 'none'"
 )
+FORM_FILE = {"type": "string", "format": "binary"}
+# JSON cannot carry a file; all it can say is that there shall be none.
+NO_FILE = {"type": "null", "example": None}
 ASSETS = {"swagger-ui": swagger_ui.static_path, "redoc": redoc.static_path}
 SWAGGER_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>NXFS API</title>
 <link rel="stylesheet" href="/schema/assets/swagger-ui/swagger-ui.css"></head><body><div id="ui"></div>
@@ -53,7 +57,11 @@ class Converter(OpenAPIConverter):
         if schema.partial:
             for field in described["properties"].values():
                 field.pop("default", None)
-        return describe_form(described) if getattr(schema, "is_form", False) else described
+        is_form = getattr(schema, "is_form", False)
+        for name, field in schema.load_fields.items():
+            if isinstance(field, File | Files):
+                described["properties"][field.data_key or name] |= FORM_FILE if is_form else NO_FILE
+        return describe_form(described) if is_form else described
 
 
 class Plugin(MarshmallowPlugin):

@@ -12,7 +12,7 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nxfs.core import audit, clock
+from nxfs.core import audit, clock, revisions
 from nxfs.core.audit import AuditEntry
 from nxfs.core.errors import APIError, ConflictError
 from nxfs.core.events import Event, EventRecord
@@ -33,6 +33,7 @@ class Transaction:
         self._events: list[dict[str, Any]] = []
         self._entries: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], object]] = []
+        self._revised: set[str] = set()
 
     def emit(self, event: Event, *, actor_id: int | None) -> None:
         """Write ``event`` to the event log when this transaction commits."""
@@ -79,12 +80,17 @@ class Transaction:
         """Call ``effect`` once the transaction is committed, never when it is rolled back."""
         self._after_commit.append(effect)
 
+    def revise(self, subject: str) -> None:
+        """Give ``subject`` a new revision when this transaction commits, so that caches of it are asked again."""
+        self._revised.add(subject)
+
     def _commit(self) -> None:
         self.session.flush()
         if self._events:
             self.session.execute(insert(EventRecord), self._events)
         if self._entries:
             self.session.execute(insert(AuditEntry), self._entries)
+        revisions.count_up(self.session, self._revised)
         self.session.commit()
 
 

@@ -6,39 +6,25 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, SmallInteger, String, Table, Text
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
 from nxfs.core import clock
-from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, Moment, Timestamped, Versioned
+from nxfs.core.database import (
+    IDS_ARE_NEVER_REUSED,
+    BigIdentifier,
+    Identifier,
+    Moment,
+    Ranked,
+    SortKey,
+    Timestamped,
+    Versioned,
+)
 from nxfs.extensions import db
 
 STATUSES = ("todo", "in_progress", "completed")
 PRIORITIES = ("low", "medium", "high")
 STATUS_NAMES_NB = {"todo": "å gjøre", "in_progress": "pågående", "completed": "fullført"}
-
-
-# Compared byte by byte on both engines, whatever the database's locale.
-SortKey = String(400).with_variant(String(400, collation="C"), "postgresql")
-
-
-class Ranked(TypeDecorator[str]):
-    """A word of a closed list, stored as its rank, so that ordering by it is ordering by the column."""
-
-    impl = SmallInteger
-    cache_ok = True
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        super().__init__()
-        self.words = words
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> int | None:
-        return None if value is None else self.words.index(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> str | None:
-        return None if value is None else self.words[value]
 
 
 class Completable:
@@ -175,7 +161,35 @@ class Task(Versioned, Completable, Timestamped, db.Model):
     search_text: Mapped[str] = mapped_column(Text, default="")
 
 
-def plain_values(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the named attributes of ``row`` as JSON values, for the audit log and the event log."""
-    values = {name: getattr(row, name) for name in names}
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+class TaskImage(db.Model):
+    """A picture of a task."""
+
+    __tablename__ = "task_images"
+    __table_args__ = (
+        Index("ix_task_images_task_id", "task_id"),
+        Index("uq_task_images_file_id", "file_id", unique=True),
+        IDS_ARE_NEVER_REUSED,
+    )
+
+    id: Mapped[Identifier]
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    caption: Mapped[str] = mapped_column(String(500), default="")
+    upload_date: Mapped[Moment] = mapped_column(default=clock.now)
+
+
+class ProjectImage(db.Model):
+    """A picture of a project."""
+
+    __tablename__ = "project_images"
+    __table_args__ = (
+        Index("ix_project_images_project_id", "project_id"),
+        Index("uq_project_images_file_id", "file_id", unique=True),
+        IDS_ARE_NEVER_REUSED,
+    )
+
+    id: Mapped[Identifier]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    caption: Mapped[str] = mapped_column(String(500), default="")
+    upload_date: Mapped[Moment] = mapped_column(default=clock.now)

@@ -7,17 +7,12 @@ from itertools import count
 from typing import Any
 
 from nxfs.auth.models import User
-from nxfs.core.actor import Actor
+from nxfs.auth.queries import actor_of
 from nxfs.tasks.service import categories, projects, tasks
 
 LONG_AGO = date(2020, 1, 1)
 
 _numbers = count(1)
-
-
-def actor_of(user: User) -> Actor:
-    """Return ``user`` as services know who acts."""
-    return Actor(id=user.id, role=user.role, username=user.username, language=user.language)
 
 
 def create_task(owner: User, *, done: bool = False, overdue: bool = False, **values: Any) -> int:

@@ -15,7 +15,7 @@ from nxfs.auth.events import UserDeactivated, UserRegistered, UserUpdated
 from nxfs.auth.models import User
 from nxfs.auth.service import authentication, password_changes, passwords, sessions
 from nxfs.core.actor import Actor
-from nxfs.core.audit import difference
+from nxfs.core.audit import difference, plain_values
 from nxfs.core.events import audience_of
 from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction, transaction
@@ -76,9 +76,9 @@ def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Pre
     with transaction(conflicts=CONFLICTS) as tx:
         user = sessions.lock_user(tx, actor.id)
         precondition.require(user.version)
-        before = _plain_values(user)
+        before = plain_values(user, COLUMNS)
         _assign(user, values)
-        changes = difference(before, _plain_values(user))
+        changes = difference(before, plain_values(user, COLUMNS))
         if not changes:
             return user
         if "email" in changes:
@@ -124,12 +124,6 @@ def _assign(user: User, values: Mapping[str, Any]) -> None:
         setattr(user, name, value)
     user.email_key = queries.comparable(user.email)
     user.username_key = queries.comparable(user.username)
-
-
-def _plain_values(user: User) -> dict[str, Any]:
-    born = user.date_of_birth
-    values = {name: getattr(user, name) for name in COLUMNS}
-    return values | {"date_of_birth": born.isoformat() if born else None}
 
 
 def _require_other_administrator(tx: Transaction, actor: Actor) -> None:

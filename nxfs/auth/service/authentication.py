@@ -7,6 +7,7 @@ from datetime import datetime
 from cachetools import TTLCache
 
 from nxfs.auth import queries
+from nxfs.auth.permissions import permissions_of
 from nxfs.auth.service import tokens
 from nxfs.core import clock
 from nxfs.core.actor import Actor
@@ -92,4 +93,5 @@ def _load_actor(claims: tokens.AccessClaims) -> Actor:
         language=identity.language,
         session_id=identity.session_id,
         last_seen=identity.last_seen,
+        permissions=permissions_of(identity.role, (identity.granted or "").split(",")),
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 
 from flask import Response, request
 
+import nxfs
 from nxfs.core.versions import Precondition
 
 
@@ -27,6 +31,24 @@ def conditional(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "private, no-cache")
         return response.make_conditional(request)
     return response
+
+
+def revised(revision: str, view: Callable[[], Response]) -> Response:
+    """Return the answer of ``view`` with an ``ETag`` made of ``revision``, or 304 when the client has that one."""
+    digest = blake2b(f"{_code_revision()} {revision} {request.url}".encode(), digest_size=12).hexdigest()
+    is_known = request.if_none_match.contains_weak(digest)
+    response = Response(status=304) if is_known else view()
+    if response.status_code in (200, 304):
+        response.set_etag(digest, weak=True)
+        response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@cache
+def _code_revision() -> str:
+    """Return a text that differs between versions of the program, which may represent the same rows differently."""
+    sources = sorted(Path(nxfs.__file__).parent.rglob("*.py"))
+    return blake2b(b"".join(source.read_bytes() for source in sources), digest_size=8).hexdigest()
 
 
 def precondition() -> Precondition:

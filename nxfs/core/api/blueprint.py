@@ -55,14 +55,17 @@ class Blueprint(flask_smorest.Blueprint):
         "json": "application/json",
         "optional_json": "application/json",
         "json_or_form": "application/json",
+        "upload": "multipart/form-data",
     }
 
     def arguments(self, schema: SchemaType, *, location: str = "json", **keywords: Any) -> Callable[[View], View]:
         """Pass what was loaded with ``schema`` to the view.
 
-        ``location`` is ``json``, ``optional_json``, ``json_or_form`` or ``query``.
+        ``location`` is ``json``, ``optional_json``, ``json_or_form``, ``upload`` (a form with a file) or ``query``.
         """
         instance = schema() if isinstance(schema, type) else schema
+        if location == "upload":
+            instance = forms.form_of(instance)
         has_body = location in self.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING
         if has_body:
             keywords["example"] = example_of(instance, is_input=True)
@@ -101,6 +104,21 @@ class Blueprint(flask_smorest.Blueprint):
 
             answered = self.response(200, page_schema)(enveloped)
             return self.arguments(query, location="query")(document(answered, errors=(NotFoundError,)))
+
+        return decorate
+
+    def revised(self, revision: Callable[[], str]) -> Callable[[View], View]:
+        """Answer 304 as long as ``revision()`` is what it was when the client got its copy, without calling the view.
+
+        For representations that depend on the URL and on nothing else but what the revision stands for.
+        """
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def revalidated(*args: Any, **kwargs: Any) -> Response:
+                return answers.revised(revision(), lambda: view(*args, **kwargs))
+
+            return revalidated  # type: ignore[return-value]
 
         return decorate
 

@@ -13,8 +13,11 @@ import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.core.database import LARGEST_IDENTIFIER
+from nxfs.core.messages import Text
+from nxfs.core.uploads import Upload
 
 # ISO 8601 has weeks too, as in 2026-W01-1.
+NO_FILE = Text("Choose a file.", "Velg en fil.")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -127,3 +130,23 @@ class UniqueList(ma.fields.List):
         if isinstance(value, list) and len(value) > self.maximum:
             raise ma.ValidationError(f"Longer than maximum length {self.maximum}.")
         return list(dict.fromkeys(super()._deserialize(value, attr, data, **keywords)))
+
+
+class File(ma.fields.Field):
+    """One file of a form, loaded as an ``Upload``; what it may be is for inspection to decide."""
+
+    def __init__(self, **keywords: Any) -> None:
+        keywords["metadata"] = {"example": "cabin.jpg", **keywords.get("metadata", {})}
+        super().__init__(load_only=True, **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Upload:
+        if not isinstance(value, Upload):
+            raise ma.ValidationError([NO_FILE])  # type: ignore[list-item]
+        return value
+
+
+class Files(ma.fields.List):
+    """One to ``maximum`` files of a form, all under one name."""
+
+    def __init__(self, *, maximum: int, **keywords: Any) -> None:
+        super().__init__(File(), validate=validate.Length(min=1, max=maximum), **keywords)

@@ -15,6 +15,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
+from nxfs.core.api.fields import File, Files
 from nxfs.core.errors import (
     InvalidInputError,
     MalformedRequestError,
@@ -22,6 +23,7 @@ from nxfs.core.errors import (
     UnsupportedMediaTypeError,
 )
 from nxfs.core.messages import Text
+from nxfs.core.uploads import Upload
 
 # The published front end adds `_t` to get past caches.
 IGNORED_PARAMETERS = frozenset({"_t"})
@@ -31,6 +33,7 @@ FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 # More than any list in a form or a query string may have.
 MOST_REPETITIONS = 1000
 NOT_UTF8 = Text("Text must be UTF-8.", "Tekst må være UTF-8.")
+ONLY_ONCE = Text("Give this only once.", "Oppgi dette bare én gang.")
 TOO_MANY = Text("This is given too many times.", "Dette er oppgitt for mange ganger.")
 NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
 BODY_MUST_BE_OBJECT = Text("The body must be a JSON object.", "Innholdet må være et JSON-objekt.")
@@ -39,6 +42,7 @@ DEEPEST = 32
 TOO_DEEP = Text("The body is nested too deeply.", "Innholdet er nøstet for dypt.")
 NOT_JSON = Text("The body is not valid JSON.", "Innholdet er ikke gyldig JSON.")
 JSON_ONLY = Text("Send JSON (application/json, UTF-8).", "Send JSON (application/json, UTF-8).")
+FORM_ONLY = Text("Send a form (multipart/form-data).", "Send et skjema (multipart/form-data).")
 JSON_OR_FORM = Text(
     "Send JSON (application/json, UTF-8) or a form (multipart/form-data).",
     "Send JSON (application/json, UTF-8) eller et skjema (multipart/form-data).",
@@ -54,6 +58,7 @@ class Parser(FlaskParser):
         **FlaskParser.__location_map__,
         "json_or_form": "load_json_or_form",
         "optional_json": "load_optional_json",
+        "upload": "load_upload",
     }
 
     def load_json(self, request: Request, schema: ma.Schema) -> Any:
@@ -69,10 +74,16 @@ class Parser(FlaskParser):
     def load_json_or_form(self, request: Request, schema: ma.Schema) -> Any:
         """Return the body, a form's texts as the schema's fields would have them."""
         if request.mimetype in FORM_TYPES:
-            return _read_texts(_read_form(request), schema) | dict.fromkeys(request.files, "")
+            return _read_texts(_read_form(request), schema) | _read_files(request, schema)
         if not _is_json(request):
             raise UnsupportedMediaTypeError(JSON_OR_FORM)
         return _read_json(_read_body(request))
+
+    def load_upload(self, request: Request, schema: ma.Schema) -> Any:
+        """Return the form, which holds a file and so cannot be JSON."""
+        if request.mimetype != FORM_TYPES[0]:
+            raise UnsupportedMediaTypeError(FORM_ONLY)
+        return self.load_json_or_form(request, schema)
 
     def load_querystring(self, request: Request, schema: ma.Schema) -> Any:
         """Return the query string as the schema's fields would have it."""
@@ -130,6 +141,23 @@ def _read_form(request: Request) -> MultiDict[str, str]:
         if "\ufffd" in text:
             raise InvalidInputError(field_errors={name: [NOT_UTF8]})
     return form
+
+
+def _read_files(request: Request, schema: ma.Schema) -> dict[str, Any]:
+    """Return the form's files as uploads; a file input that was left empty counts as not sent."""
+    values: dict[str, Any] = {}
+    fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
+    for name, parts in request.files.lists():
+        uploads = [
+            Upload(name, part.filename or "", part.mimetype, part.stream) for part in parts if part.filename or part
+        ]
+        if isinstance(fields.get(name), Files):
+            values[name] = uploads
+        elif len(uploads) > 1:
+            raise InvalidInputError(field_errors={name: [ONLY_ONCE]})
+        elif uploads:
+            values[name] = uploads[0] if isinstance(fields.get(name), File) else ""
+    return values
 
 
 @contextmanager
@@ -198,8 +226,7 @@ def _read_texts(texts: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]
         if isinstance(field, ma.fields.List):
             values[name] = [_read_text(text, field.inner) for text in texts.getlist(name)]
         elif field is not None and len(texts.getlist(name)) > 1:
-            sentence = Text("Give this only once.", "Oppgi dette bare én gang.")
-            raise InvalidInputError(field_errors={name: [sentence]})
+            raise InvalidInputError(field_errors={name: [ONLY_ONCE]})
         else:
             values[name] = _read_text(texts[name], field)
     _refuse_nul(values)

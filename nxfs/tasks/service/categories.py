@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from nxfs.core import search
+from nxfs.core import search, slugs
 from nxfs.core.actor import Actor
-from nxfs.core.audit import difference
+from nxfs.core.audit import difference, plain_values
 from nxfs.core.transaction import transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
@@ -22,9 +22,9 @@ from nxfs.tasks.errors import (
     unknown_reference,
 )
 from nxfs.tasks.events import CategoryCreated, CategoryDeleted, CategoryUpdated
-from nxfs.tasks.models import Category, Task, plain_values, task_categories
+from nxfs.tasks.models import Category, Task, task_categories
 from nxfs.tasks.queries import references
-from nxfs.tasks.service import slugs, tasks
+from nxfs.tasks.service import tasks
 
 FIELDS = ("name", "name_nb", "slug", "description", "color")
 EVERYBODY = ("everybody",)
@@ -156,11 +156,7 @@ def _assign(category: Category, values: Mapping[str, Any]) -> None:
 
 
 def _free_slug(category: Category) -> str:
-    """Return a slug made from the name, with a number behind it when others have it."""
     stem = slugs.slug_of(category.name) or "category"
-    root = stem[: slugs.LONGEST_SLUG - 8]
     with db.session.no_autoflush:
-        taken = set(db.session.scalars(select(Category.slug).where(Category.slug.startswith(root, autoescape=True))))
-    taken.discard(category.slug)
-    candidates = (stem, *(f"{root}-{number}" for number in range(2, len(taken) + 3)))
-    return next(candidate for candidate in candidates if candidate not in taken)
+        similar = db.session.scalars(select(Category.slug).where(slugs.is_similar(Category.slug, stem)))
+        return slugs.free_slug(stem, taken=set(similar) - {category.slug})

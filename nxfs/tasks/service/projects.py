@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from nxfs.auth.models import User
-from nxfs.core import search
+from nxfs.core import search, slugs
 from nxfs.core.actor import Actor
-from nxfs.core.audit import difference
+from nxfs.core.audit import difference, plain_values
 from nxfs.core.events import audience_of
 from nxfs.core.transaction import transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
@@ -32,10 +32,10 @@ from nxfs.tasks.events import (
     ProjectMemberRemoved,
     ProjectUpdated,
 )
-from nxfs.tasks.models import Project, ProjectMember, Task, plain_values
+from nxfs.tasks.models import Project, ProjectMember, Task
 from nxfs.tasks.queries import references
 from nxfs.tasks.queries.visibility import sees_project
-from nxfs.tasks.service import slugs, tasks
+from nxfs.tasks.service import tasks
 
 FIELDS = ("name", "name_nb", "description", "description_nb", "status")
 AUDITED = (*FIELDS, "completed_at")

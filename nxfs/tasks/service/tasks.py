@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from nxfs.auth.models import User
 from nxfs.core import clock, search
 from nxfs.core.actor import Actor
-from nxfs.core.audit import difference
+from nxfs.core.audit import difference, plain_values
 from nxfs.core.events import audience_of
 from nxfs.core.messages import Text
 from nxfs.core.transaction import Transaction, transaction
@@ -20,7 +20,7 @@ from nxfs.extensions import db
 from nxfs.tasks import policies
 from nxfs.tasks.errors import TaskNotFoundError, unknown_reference
 from nxfs.tasks.events import TaskCreated, TaskDeleted, TaskUpdated
-from nxfs.tasks.models import Category, Project, Task, plain_values, task_categories
+from nxfs.tasks.models import Category, Project, Task, task_categories
 from nxfs.tasks.queries.visibility import sees_project, sees_task
 
 # The fields of the wire and the columns they live in; "category" lives in a table of its own.

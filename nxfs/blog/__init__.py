@@ -1,0 +1,1 @@
+"""The blog: posts, tags and the media library."""

@@ -1,0 +1,1 @@
+"""Changes to stored files: the only code that writes them."""
