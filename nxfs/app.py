@@ -11,11 +11,14 @@ from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import database, http, openapi
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
+from nxfs.files.jobs import JOBS as FILES_JOBS
+from nxfs.files.routes import blp as files
 from nxfs.tasks.routes.categories import blp as categories
 from nxfs.tasks.routes.projects import blp as projects
 from nxfs.tasks.routes.tasks import blp as tasks
 
-BLUEPRINTS = (auth, tasks, projects, categories)
+BLUEPRINTS = (auth, tasks, projects, categories, files)
+JOBS = FILES_JOBS
 
 
 def create_app(config: Config | None = None) -> Flask:

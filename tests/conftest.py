@@ -12,6 +12,7 @@ from flask import Flask
 from nxfs.app import create_app
 from nxfs.config import Config
 from nxfs.extensions import db
+from nxfs.files.service.inspectors import inspectors
 from tests import services
 from tests.client import DocumentedClient
 
@@ -29,12 +30,19 @@ def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The application, on a database that the migrations made."""
     file = tmp_path_factory.mktemp("database") / "nxfs.db"
     url = f"sqlite:///{file}" if engine_name == "sqlite" else services.postgresql_url()
-    settings = {"NXFS_ENV": "test", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": url, "LOG_LEVEL": "WARNING"}
+    settings = {
+        "NXFS_ENV": "test",
+        "SECRET_KEY": SECRET_KEY,
+        "DATABASE_URL": url,
+        "LOG_LEVEL": "WARNING",
+        "MEDIA_URL": f"file://{tmp_path_factory.mktemp('media')}",
+    }
     application = create_app(Config.from_environment(settings))
     application.test_client_class = DocumentedClient
     with application.app_context():
         flask_migrate.upgrade(directory=str(Path(application.root_path).parent / "migrations"))
     yield application
+    inspectors.end()
     with application.app_context():
         db.engine.dispose()
 

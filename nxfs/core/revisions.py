@@ -24,11 +24,9 @@ class Revision(db.Model):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
-def count_up(session: Session, names: set[str]) -> None:
-    """Give the subjects ``names`` new revisions. Their rows are locked, so this has to be a transaction's last step."""
-    microseconds = int(clock.now().timestamp() * 1_000_000)
-    for name in sorted(names):
-        session.execute(_COUNT_UP, {"name": name, "now": microseconds})
+def count_up(session: Session, name: str) -> None:
+    """Give the subject ``name`` a new revision. Its row is locked, so this has to be a transaction's last step."""
+    session.execute(_COUNT_UP, {"name": name, "now": int(clock.now().timestamp() * 1_000_000)})
 
 
 def revisions_of(*names: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from operator import itemgetter
 from typing import Any
 
 from gevent.lock import RLock
@@ -33,7 +34,7 @@ class Transaction:
         self._events: list[dict[str, Any]] = []
         self._entries: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], object]] = []
-        self._revised: set[str] = set()
+        self._last_steps: list[tuple[str, Callable[[], object]]] = []
 
     def emit(self, event: Event, *, actor_id: int | None) -> None:
         """Write ``event`` to the event log when this transaction commits."""
@@ -80,9 +81,18 @@ class Transaction:
         """Call ``effect`` once the transaction is committed, never when it is rolled back."""
         self._after_commit.append(effect)
 
+    def last(self, name: str, step: Callable[[], object]) -> None:
+        """Call ``step`` right before the commit: for rows that many transactions write, so that none is locked long.
+
+        All transactions take their last steps in the order of the names, and cannot wait for each other in a circle.
+        """
+        self._last_steps.append((name, step))
+
     def revise(self, subject: str) -> None:
         """Give ``subject`` a new revision when this transaction commits, so that caches of it are asked again."""
-        self._revised.add(subject)
+        name = f"revision {subject}"
+        if all(name != known for known, _ in self._last_steps):
+            self.last(name, lambda: revisions.count_up(self.session, subject))
 
     def _commit(self) -> None:
         self.session.flush()
@@ -90,7 +100,8 @@ class Transaction:
             self.session.execute(insert(EventRecord), self._events)
         if self._entries:
             self.session.execute(insert(AuditEntry), self._entries)
-        revisions.count_up(self.session, self._revised)
+        for _, step in sorted(self._last_steps, key=itemgetter(0)):
+            step()
         self.session.commit()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from nxfs.extensions import db
+from nxfs.files import links
 from nxfs.files.errors import StoredFileNotFoundError
 from nxfs.files.models import StoredFile
 
@@ -25,9 +26,9 @@ def labelled_file_columns(file: Any = StoredFile, *, prefix: str = "file") -> li
     return [column.label(name) for name, column in file_columns(file, prefix=prefix).items()]
 
 
-def get_file(name: str) -> StoredFile:
-    """Return the file; raise ``StoredFileNotFoundError`` when there is none."""
+def get_readable_file(name: str, *, expires: int | None, signature: str | None) -> StoredFile:
+    """Return the file if it is public or the signature opens it; raise ``StoredFileNotFoundError`` otherwise."""
     file = db.session.scalar(select(StoredFile).where(StoredFile.name == name))
-    if file is None:
+    if file is None or not (links.is_public(file.public_from) or links.is_signed(name, expires, signature)):
         raise StoredFileNotFoundError
     return file

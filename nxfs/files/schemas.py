@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
+from marshmallow import validate
 
+from nxfs.core.api.fields import Boolean, Integer
+from nxfs.core.api.schema import Schema
 from nxfs.files import addresses, links
+
+
+class LinkQuerySchema(Schema):
+    """What the address of a file that is not public has behind it."""
+
+    expires = Integer(
+        validate=validate.Range(min=1, max=10**12), metadata={"example": 1798000000, "description": "Unix time."}
+    )
+    signature = ma.fields.String(validate=validate.Length(max=64), metadata={"example": "6YrmQx2DqF0"})
+    download = Boolean(load_default=False, metadata={"description": "Save the file instead of showing it."})
 
 
 class FileLink(ma.fields.String):

@@ -107,6 +107,12 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
+    def sends_file(self, view: View) -> View:
+        """Write into the document that the view answers with the bytes of a file, or a part of them."""
+        binary = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+        responses = {"200": {"description": "The file.", **binary}, "206": {"description": "A part of it.", **binary}}
+        return document(view, responses=responses)
+
     def revised(self, revision: Callable[[], str]) -> Callable[[View], View]:
         """Answer 304 as long as ``revision()`` is what it was when the client got its copy, without calling the view.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 
 from PIL import Image
@@ -37,6 +38,18 @@ _FROM_THE_END = frozenset({3, 4, 7, 8})
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
+@dataclass(frozen=True)
+class Readable:
+    """An accepted image of ``shape``, to be read at ``size``.
+
+    ``strips`` yields it as L, RGB or RGBA, each strip but the last with a multiple of the given number of rows.
+    """
+
+    shape: tuple[int, int]
+    size: tuple[int, int]
+    strips: Callable[[int], Iterator[Image.Image]]
+
+
 def check_size(width: int, height: int, frames: int = 1) -> None:
     """Raise ``Refused`` for an image that has no pixels, too many of them, or too many frames."""
     if width < 1 or height < 1 or frames < 1:
@@ -56,7 +69,7 @@ def orientation_of(exif: bytes | None) -> int:
         found.load(exif)
         orientation = found.get(_ORIENTATION_TAG)
     # Whatever a hostile block of EXIF makes the reader raise, it only costs the orientation.
-    except Exception:  # noqa: BLE001
+    except Exception:
         return UPRIGHT
     return orientation if orientation in _TURNS else UPRIGHT
 
@@ -74,9 +87,14 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 def strips_of(image: Image.Image, rows: int | None = None) -> Iterator[Image.Image]:
     """Yield copies of ``rows`` rows each (about STRIP_BYTES without) from the top to the bottom."""
     width, height = image.size
-    rows = rows or max(1, STRIP_BYTES // (4 * width))
+    rows = rows or rows_of_strip(4 * width)
     for top in range(0, height, rows):
         yield image.crop((0, top, width, min(top + rows, height)))
+
+
+def rows_of_strip(stride: int, multiple: int = 1) -> int:
+    """Return how many rows of ``stride`` bytes make a strip, a ``multiple`` of rows."""
+    return max(1, STRIP_BYTES // stride // multiple) * multiple
 
 
 class Spool:
@@ -85,7 +103,8 @@ class Spool:
     def __init__(self, size: tuple[int, int], mode: str) -> None:
         self.size = size
         self.mode = mode
-        self._file = tempfile.TemporaryFile()
+        # Closed with the spool.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
 
     def __enter__(self) -> Spool:
         return self

@@ -131,7 +131,7 @@ class LocalStorage:
 
     @contextmanager
     def _opened(self, folders: Sequence[str], *, make: bool = False) -> Iterator[Sequence[int]]:
-        """Yield descriptors of the directory and of the ``folders`` in it, one in another; no symbolic link is taken."""
+        """Yield descriptors of the directory and of the ``folders``, one in another; no symbolic link is taken."""
         flags = os.O_RDONLY | os.O_DIRECTORY
         with ExitStack() as stack:
             descriptors = [os.open(self._directory, flags)]

@@ -107,7 +107,9 @@ class S3Storage:
         folder = self._prefix + check_prefix(prefix)
         with _errors_translated(folder):
             paginator = self._connected().get_paginator("list_objects_v2")
-            pages = iter(paginator.paginate(Bucket=self._bucket, Prefix=folder, PaginationConfig={"PageSize": PAGE_SIZE}))
+            pages = iter(
+                paginator.paginate(Bucket=self._bucket, Prefix=folder, PaginationConfig={"PageSize": PAGE_SIZE})
+            )
         while True:
             # Not around the loop: an error of whoever reads the list is none of the storage.
             with _errors_translated(folder):

@@ -15,7 +15,7 @@ EXTENSION = "nxfs.storage"
 
 
 def current_storage() -> Storage:
-    """Return the storage that ``MEDIA_URL`` chooses, the same object each time. Raise ``ValueError`` for other schemes."""
+    """Return the storage that ``MEDIA_URL`` chooses, always the same. Raise ``ValueError`` for an unknown one."""
     storage: Storage | None = current_app.extensions.get(EXTENSION)
     if storage is None:
         storage = current_app.extensions[EXTENSION] = _create_storage(setting("MEDIA_URL"))

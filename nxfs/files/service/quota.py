@@ -1,0 +1,57 @@
+"""How many bytes each owner's files take, and may take."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from nxfs.core.settings import setting
+from nxfs.core.transaction import Transaction
+from nxfs.extensions import db
+from nxfs.files.errors import QuotaExceededError
+from nxfs.files.formats import MEGABYTE
+from nxfs.files.models import FileOwner
+
+_ADD = text("INSERT INTO file_owners (owner_id, used_bytes) VALUES (:owner_id, 0) ON CONFLICT (owner_id) DO NOTHING")
+# The check and the change are one statement, so that two uploads at once cannot both have the last room.
+_TAKE = text(
+    "UPDATE file_owners SET used_bytes = used_bytes + :size "
+    "WHERE owner_id = :owner_id AND (:quota = 0 OR used_bytes + :size <= :quota)"
+)
+_GIVE_BACK = text(
+    "UPDATE file_owners SET used_bytes = CASE WHEN used_bytes < :size THEN 0 ELSE used_bytes - :size END "
+    "WHERE owner_id = :owner_id"
+)
+
+
+def require_room(owner_id: int, size: int) -> None:
+    """Raise ``QuotaExceededError`` when ``size`` more bytes are too many now: before any work is done for them."""
+    quota = setting("MEDIA_QUOTA")
+    owner = db.session.get(FileOwner, owner_id, populate_existing=True)
+    if quota and (owner.used_bytes if owner else 0) + size > quota:
+        raise _exceeded(quota)
+
+
+def take(tx: Transaction, owner_id: int, size: int) -> None:
+    """Count ``size`` more bytes of the owner when ``tx`` commits; that raises ``QuotaExceededError`` if too many."""
+
+    def count() -> None:
+        quota = setting("MEDIA_QUOTA")
+        tx.session.execute(_ADD, {"owner_id": owner_id})
+        taken = tx.session.execute(_TAKE, {"owner_id": owner_id, "size": size, "quota": quota})
+        if not taken.rowcount:
+            raise _exceeded(quota)
+
+    tx.last(_name(owner_id), count)
+
+
+def give_back(tx: Transaction, owner_id: int, size: int) -> None:
+    """Count ``size`` bytes less of the owner when ``tx`` commits."""
+    tx.last(_name(owner_id), lambda: tx.session.execute(_GIVE_BACK, {"owner_id": owner_id, "size": size}))
+
+
+def _name(owner_id: int) -> str:
+    return f"quota {owner_id:020}"
+
+
+def _exceeded(quota: int) -> QuotaExceededError:
+    return QuotaExceededError(most=quota // MEGABYTE, details={"quota": quota})

@@ -1,0 +1,88 @@
+"""Files that nothing refers to any more: their rows go in the transaction of the cause, their bytes after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from sqlalchemy import delete, insert, select, update
+
+from nxfs.core import clock
+from nxfs.core.transaction import Transaction, transaction
+from nxfs.extensions import db
+from nxfs.files import keys
+from nxfs.files.models import FileDeletion, FileDerivative, StoredFile
+from nxfs.files.service import quota
+from nxfs.files.storage.interface import StorageError
+from nxfs.files.storage.selection import current_storage
+
+MOST_AT_ONCE = 500
+
+log = structlog.get_logger("nxfs.files")
+
+
+def remove_files(tx: Transaction, file_ids: Iterable[int]) -> None:
+    """Delete these files, whose referring rows are deleted already, and their derivatives.
+
+    The bytes are deleted after the commit, and again by a job as long as that fails.
+    """
+    wanted = select(StoredFile).where(StoredFile.id.in_(list(file_ids))).order_by(StoredFile.id).with_for_update()
+    tx.session.flush()
+    files = tx.session.scalars(wanted).all()
+    if not files:
+        return
+    tx.session.execute(delete(StoredFile).where(StoredFile.id.in_([file.id for file in files])))
+    for file in files:
+        quota.give_back(tx, file.owner_id, file.size)
+        tx.session.expunge(file)
+    unneeded = [keys.of_original(file.name) for file in files]
+    unneeded += _forget_derivatives(tx, {file.sha256 for file in files})
+    now = clock.now()
+    tx.session.execute(insert(FileDeletion), [{"key": key, "requested_at": now, "attempts": 0} for key in unneeded])
+    tx.after_commit(lambda: delete_bytes(unneeded))
+
+
+def delete_bytes(unneeded: Sequence[str]) -> int:
+    """Delete what is stored under these keys of the list of deletions, and return how many of them are done.
+
+    The first that fails ends it: the storage is away then, and the next run of the job tries again.
+    """
+    storage = current_storage()
+    done = []
+    for key in unneeded:
+        try:
+            storage.delete(key)
+        except StorageError as error:
+            log.warning("file not deleted yet", key=key, exc_info=error)
+            _count_attempt(key)
+            break
+        done.append(key)
+    if done:
+        with transaction() as tx:
+            tx.session.execute(delete(FileDeletion).where(FileDeletion.key.in_(done)))
+    return len(done)
+
+
+def delete_what_is_left() -> int:
+    """Delete the bytes whose deletion failed or was interrupted, and return how many files that were."""
+    left = select(FileDeletion.key).order_by(FileDeletion.attempts, FileDeletion.requested_at).limit(MOST_AT_ONCE)
+    found = db.session.scalars(left).all()
+    # Not held while the storage works.
+    db.session.rollback()
+    return delete_bytes(found) if found else 0
+
+
+def _forget_derivatives(tx: Transaction, contents: set[str]) -> list[str]:
+    """Delete the rows of the derivatives of ``contents`` that no file has any more, and return their keys."""
+    kept = set(tx.session.scalars(select(StoredFile.sha256).where(StoredFile.sha256.in_(contents))))
+    gone = FileDerivative.sha256.in_(contents - kept)
+    rows = tx.session.execute(select(FileDerivative.sha256, FileDerivative.width).where(gone)).all()
+    tx.session.execute(delete(FileDerivative).where(gone))
+    return [keys.of_derivative(row.sha256, row.width) for row in rows]
+
+
+def _count_attempt(key: str) -> None:
+    with transaction() as tx:
+        tx.session.execute(
+            update(FileDeletion).where(FileDeletion.key == key).values(attempts=FileDeletion.attempts + 1)
+        )
