@@ -10,7 +10,6 @@ from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import InvalidInputError, NotFoundError, ServiceUnavailableError
 from nxfs.files import queries, sending
 from nxfs.files.errors import RangeNotSatisfiableError
-from nxfs.files.links import WIDTHS
 from nxfs.files.schemas import LinkQuerySchema
 from nxfs.files.service import derivatives, originals
 
@@ -31,14 +30,15 @@ def show_file(link: dict[str, Any], name: str) -> Response:
     return sending.send(originals.open_original(file), sending.of_file(file, link))
 
 
-@blp.route(f"/<string:name>/<any({', '.join(map(str, WIDTHS))}):width>.webp")
+@blp.route("/<string:name>/<int:width>.webp")
 @blp.arguments(LinkQuerySchema, location="query")
 @blp.sends_file
 @blp.raises(*ERRORS)
-def show_derivative(link: dict[str, Any], name: str, width: str) -> Response:
-    """Send an image made smaller.
+def show_derivative(link: dict[str, Any], name: str, width: int) -> Response:
+    """Send an image made smaller, as WebP.
 
-    Its aspect is kept; a smaller image stays as large as it is. It is made when it is first asked for.
+    The widths are 320, 800 and 1600 pixels. The aspect is kept, and a smaller image stays as large as it is. It is made
+    when it is first asked for.
     """
     file = queries.get_readable_file(name, expires=link.get("expires"), signature=link.get("signature"))
-    return sending.send(derivatives.open_derivative(file, int(width)), sending.of_derivative(file, int(width), link))
+    return sending.send(derivatives.open_derivative(file, width), sending.of_derivative(file, width, link))

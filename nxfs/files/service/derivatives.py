@@ -17,6 +17,7 @@ from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.errors import InspectionBusyError, StorageUnavailableError, StoredFileNotFoundError
+from nxfs.files.links import WIDTHS
 from nxfs.files.models import FileDerivative, StoredFile
 from nxfs.files.service import inspectors
 from nxfs.files.storage.interface import MissingObjectError, Reading, StorageError
@@ -34,9 +35,9 @@ _under_way: dict[tuple[str, int], Event] = {}
 def open_derivative(file: StoredFile, width: int) -> Reading:
     """Return the derivative of ``file``, made now if there is none, opened.
 
-    Raises ``StoredFileNotFoundError`` for what is no image, ``InspectionBusyError``, ``StorageUnavailableError``.
+    Raises ``StoredFileNotFoundError`` for what is no image or no such width, ``InspectionBusyError``, ``StorageUnavailableError``.
     """
-    if file.width is None:
+    if file.width is None or width not in WIDTHS:
         raise StoredFileNotFoundError
     sha256, name = file.sha256, file.name
     for _ in range(2):
