@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 
 from nxfs.auth import queries
 from nxfs.auth.models import ROLES
+from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.schemas import RegistrationSchema
 from nxfs.auth.service import accounts
 from nxfs.auth.service.accounts import CreatedAccount
@@ -22,7 +23,7 @@ from nxfs.core.settings import setting
 FIRST_EMAIL = "admin@example.com"
 FIRST_USERNAME = "admin"
 
-admin = AppGroup("admin", help="Create accounts from the command line.")
+admin = AppGroup("admin", help="Create accounts and grant permissions from the command line.")
 
 
 @admin.command("ensure")
@@ -46,6 +47,34 @@ def ensure() -> None:
 def create(email: str, username: str | None, role: str) -> None:
     """Create an account for EMAIL with a random password, which is shown once."""
     _create(email=email, username=username or email.partition("@")[0], role=role)
+
+
+@admin.command("permissions")
+def permissions() -> None:
+    """List the permissions that can be granted."""
+    width = max(map(len, PERMISSIONS))
+    for name, description in PERMISSIONS.items():
+        click.echo(f"{name:{width}}  {translate(description, 'en')}")
+
+
+@admin.command("grant")
+@click.argument("email")
+@click.argument("permission")
+def grant(email: str, permission: str) -> None:
+    """Give PERMISSION to the account with EMAIL (or that username), beyond those of its role."""
+    with _sentences():
+        accounts.grant_permission(name=email, permission=permission)
+    click.echo(f"{email} has the permission {permission}.")
+
+
+@admin.command("revoke")
+@click.argument("email")
+@click.argument("permission")
+def revoke(email: str, permission: str) -> None:
+    """Take PERMISSION back from the account with EMAIL; what comes with its role stays."""
+    with _sentences():
+        accounts.revoke_permission(name=email, permission=permission)
+    click.echo(f"{email} no longer has the permission {permission}, unless it comes with the role.")
 
 
 def _create(*, email: str, username: str, role: str, password: str | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Tests: files."""
+"""Tests of uploaded files."""

@@ -35,7 +35,8 @@ _under_way: dict[tuple[str, int], Event] = {}
 def open_derivative(file: StoredFile, width: int) -> Reading:
     """Return the derivative of ``file``, made now if there is none, opened.
 
-    Raises ``StoredFileNotFoundError`` for what is no image or no such width, ``InspectionBusyError``, ``StorageUnavailableError``.
+    Raises ``StoredFileNotFoundError`` for what is no image or no such width, ``InspectionBusyError``,
+    ``StorageUnavailableError``.
     """
     if file.width is None or width not in WIDTHS:
         raise StoredFileNotFoundError

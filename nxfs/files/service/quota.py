@@ -11,7 +11,9 @@ from nxfs.files.errors import QuotaExceededError
 from nxfs.files.formats import MEGABYTE
 from nxfs.files.models import FileOwner
 
-_ADD = text("INSERT INTO file_owners (owner_id, used_bytes) VALUES (:owner_id, 0) ON CONFLICT (owner_id) DO NOTHING")
+ADD_OWNER = text(
+    "INSERT INTO file_owners (owner_id, used_bytes) VALUES (:owner_id, 0) ON CONFLICT (owner_id) DO NOTHING"
+)
 # The check and the change are one statement, so that two uploads at once cannot both have the last room.
 _TAKE = text(
     "UPDATE file_owners SET used_bytes = used_bytes + :size "
@@ -36,7 +38,7 @@ def take(tx: Transaction, owner_id: int, size: int) -> None:
 
     def count() -> None:
         quota = setting("MEDIA_QUOTA")
-        tx.session.execute(_ADD, {"owner_id": owner_id})
+        tx.session.execute(ADD_OWNER, {"owner_id": owner_id})
         taken = tx.session.execute(_TAKE, {"owner_id": owner_id, "size": size, "quota": quota})
         if not taken.rowcount:
             raise _exceeded(quota)

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.response import StreamingBody
 from botocore.session import Session
-from gevent.lock import RLock
+from gevent import monkey
 
 from nxfs.core.threads import run_in_thread
 from nxfs.files.storage.incoming import make_incoming_directory, stale_files
@@ -74,7 +74,8 @@ class S3Storage:
         self._region = region
         self._keys = {"aws_access_key_id": access_key_id, "aws_secret_access_key": secret_access_key}
         self._client: BaseClient | None = None
-        self._creation = RLock()
+        # Taken in the threads of the pool only, where gevent's own would not wake one another.
+        self._creation = monkey.get_original("threading", "Lock")()
 
     def save(self, key: str, source: Path) -> None:
         target = self._target(key)
@@ -157,11 +158,15 @@ class S3Storage:
         return read_from
 
     def _connected(self) -> Any:
+        if self._client is None:
+            # botocore reads and builds its model of S3 then, which takes the processor for 150 ms and more.
+            run_in_thread(self._ensure_client)
+        return self._client
+
+    def _ensure_client(self) -> None:
         with self._creation:
             if self._client is None:
-                # botocore reads and builds its model of S3 now, which takes the processor for 150 ms and more.
-                self._client = run_in_thread(self._create_client)
-            return self._client
+                self._client = self._create_client()
 
     def _create_client(self) -> BaseClient:
         nothing = (None, None, os.devnull, None)

@@ -1,0 +1,65 @@
+"""What tests of files have: the storage of the application, emptied after each test, and uploads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from nxfs.core.transaction import transaction
+from nxfs.core.uploads import Upload
+from nxfs.files.formats import IMAGES, UploadRule
+from nxfs.files.models import StoredFile
+from nxfs.files.service import uploads
+from nxfs.files.storage.selection import current_storage
+
+OWNER_ID = 7
+
+
+@pytest.fixture
+def media(app: Flask) -> Iterator[Path]:
+    """The directory of the local storage."""
+    directory = Path(app.config["MEDIA_URL"].removeprefix("file://"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def picture(width: int = 640, height: int = 480, *, kind: str = "JPEG", seed: int = 0) -> bytes:
+    """Return a picture; another ``seed`` makes another one."""
+    file = BytesIO()
+    Image.linear_gradient("L").rotate(seed).resize((width, height)).convert("RGB").save(file, kind)
+    return file.getvalue()
+
+
+def upload_of(content: bytes, *, filename: str = "cabin.jpg", media_type: str = "image/jpeg") -> Upload:
+    """Return ``content`` as a client sends it."""
+    return Upload("file", filename, media_type, BytesIO(content))
+
+
+def keep(
+    content: bytes,
+    *,
+    owner_id: int = OWNER_ID,
+    filename: str = "cabin.jpg",
+    rule: UploadRule = IMAGES,
+    **columns: object,
+) -> StoredFile:
+    """Upload ``content`` and return the file."""
+    with uploads.received(upload_of(content, filename=filename), rule, owner_id=owner_id) as received:
+        with transaction() as tx:
+            return received.keep(tx, **columns)
+
+
+def stored_keys() -> list[str]:
+    """Return the keys of everything in the storage."""
+    return sorted(item.key for item in current_storage().list())
+
+
+def leftovers() -> list[str]:
+    """Return what interrupted uploads left behind."""
+    return [path.name for path in current_storage().stale_incoming(0)]

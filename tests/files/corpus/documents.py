@@ -1,0 +1,384 @@
+"""Documents: PDF, Word's older and its newer format."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from functools import cache
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, String
+
+from nxfs.files.errors import Refusal
+from nxfs.files.formats import IMAGES, MEGABYTE, OLE_TYPES, WORD_TYPE
+from tests.files.corpus.compound import compound
+from tests.files.corpus.pictures import PAYLOAD, archive
+from tests.files.corpus.sample import ACCEPTED, Sample
+
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_MAIN_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_SCRIPT = Dictionary(S=Name.JavaScript, JS=String("app.alert(1)"))
+
+
+def pdf(change: Callable[[pikepdf.Pdf], None] | None = None, **options: object) -> bytes:
+    """Return a PDF of one page after ``change``."""
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        if change is not None:
+            change(document)
+        file = io.BytesIO()
+        document.save(file, deterministic_id="encryption" not in options, **options)
+    return file.getvalue()
+
+
+def _action(name: str, **values: object) -> Callable[[pikepdf.Pdf], None]:
+    def change(document: pikepdf.Pdf) -> None:
+        document.Root.OpenAction = Dictionary({"/S": Name(name), **{f"/{key}": value for key, value in values.items()}})
+
+    return change
+
+
+def _open_script(document: pikepdf.Pdf) -> None:
+    document.Root.OpenAction = _SCRIPT
+
+
+def _script_of_annotation(document: pikepdf.Pdf) -> None:
+    box = Array([0, 0, 9, 9])
+    link = Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=box, AA=Dictionary(E=_SCRIPT))
+    document.pages[0].Annots = Array([document.make_indirect(link)])
+
+
+def _script_of_page(document: pikepdf.Pdf) -> None:
+    document.pages[0].AA = Dictionary(O=_SCRIPT)
+
+
+def _script_in_names(document: pikepdf.Pdf) -> None:
+    scripts = Dictionary(Names=Array([String("x"), document.make_indirect(Dictionary(S=Name("/JavaScript")))]))
+    document.Root.Names = Dictionary(JavaScript=scripts)
+
+
+def _attached(document: pikepdf.Pdf) -> None:
+    document.attachments["evil.exe"] = b"MZ"
+
+
+def _file_annotation(document: pikepdf.Pdf) -> None:
+    note = Dictionary(Type=Name.Annot, Subtype=Name.FileAttachment, Rect=Array([0, 0, 9, 9]))
+    document.pages[0].Annots = Array([document.make_indirect(note)])
+
+
+def _form(document: pikepdf.Pdf) -> None:
+    document.Root.AcroForm = Dictionary(XFA=document.make_stream(b"<xdp/>"), Fields=Array([]))
+
+
+def _link(document: pikepdf.Pdf) -> None:
+    action = Dictionary(S=Name.URI, URI=String("https://example.org"))
+    link = Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=Array([0, 0, 9, 9]), A=action)
+    document.pages[0].Annots = Array([document.make_indirect(link)])
+
+
+def _without_pages() -> bytes:
+    return b"%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
+
+
+def _hidden_name() -> bytes:
+    """Return a PDF that writes a name of a script with numbers of letters, in an object nobody refers to."""
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+        b"<</S/J#61vaScript/J#53(app.alert(1))>>",
+    )
+    body, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(body))
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return body + table + b"trailer\n<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(body)
+
+
+def _bomb_in_object_stream() -> bytes:
+    """Return a PDF with a stream of objects that unpacks to 400 MB."""
+    content = bytearray(pdf(_link, object_stream_mode=pikepdf.ObjectStreamMode.generate, compress_streams=False))
+    packed = _packed(400)
+    place = content.index(b"/ObjStm")
+    start = content.index(b"stream\n", place) + 7
+    end = content.index(b"endstream", start)
+    head = content.rindex(b"<<", 0, place)
+    number = content[
+        content.rindex(b"\n", 0, content.rindex(b" obj", 0, place)) + 1 : content.rindex(b" 0 obj", 0, place)
+    ]
+    first = bytes(content[:head])
+    rest = b"<</Type/ObjStm/N 3/First 20/Filter/FlateDecode/Length %d>>\nstream\n" % len(packed)
+    assert number
+    moved = len(first) + len(rest) + len(packed) - end
+    tail = bytes(content[end:])
+    anchor = tail.rindex(b"startxref\n") + 10
+    offset = int(tail[anchor : tail.index(b"\n", anchor)])
+    return first + rest + packed + tail[:anchor] + b"%d\n%%%%EOF\n" % (offset + moved)
+
+
+@cache
+def _packed(megabytes: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written, written.open("x", "w") as part:
+        for _ in range(megabytes):
+            part.write(bytes(MEGABYTE))
+    raw = file.getvalue()
+    with zipfile.ZipFile(file) as read:
+        length = read.getinfo("x").compress_size
+    # As zlib writes it; the wrong checksum at the end is never reached.
+    return b"\x78\x9c" + raw[31 : 31 + length] + bytes(4)
+
+
+def doc(streams: dict[str, bytes] | None = None, flags: int = 0) -> bytes:
+    """Return an older Word document with ``streams`` more."""
+    header = struct.pack("<HHHHHH", 0xA5EC, 0xC1, 0, 0x409, 0, flags)
+    return compound({"WordDocument": header, "1Table": b"table", **(streams or {})})
+
+
+def docx(parts: dict[str, bytes] | None = None, *, kind: str = _MAIN_TYPE, text: str = "Hello") -> bytes:
+    """Return a newer Word document; ``parts`` replace or add parts."""
+    content = {
+        "[Content_Types].xml": _types(kind),
+        "_rels/.rels": _relations(("officeDocument", "word/document.xml", "")),
+        "word/document.xml": _document(f"<w:r><w:t>{text}</w:t></w:r>"),
+        "word/_rels/document.xml.rels": _relations(("hyperlink", "https://example.org", "External")),
+        **(parts or {}),
+    }
+    return zipped(content)
+
+
+def zipped(content: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip with the same bytes every time."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as written:
+        for name, part in content.items():
+            written.writestr(zipfile.ZipInfo(name), part, compression)
+    return file.getvalue()
+
+
+def _types(kind: str, more: str = "") -> bytes:
+    return (
+        f'<?xml version="1.0"?><Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" '
+        f'ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType="{kind}"/>{more}</Types>'
+    ).encode()
+
+
+def _relations(*relations: tuple[str, str, str]) -> bytes:
+    found = "".join(
+        f'<Relationship Id="r{number}" Type="{_OFFICE}/{kind}" Target="{target}"'
+        + (f' TargetMode="{mode}"/>' if mode else "/>")
+        for number, (kind, target, mode) in enumerate(relations)
+    )
+    return f'<?xml version="1.0"?><Relationships xmlns="{_PACKAGE}/relationships">{found}</Relationships>'.encode()
+
+
+def _document(content: str, before: str = "") -> bytes:
+    return (
+        f'<?xml version="1.0"?>{before}<w:document xmlns:w="{_WORD}"><w:body>{content}</w:body></w:document>'.encode()
+    )
+
+
+def _field(*pieces: str) -> bytes:
+    texts = "".join(f"<w:r><w:instrText>{piece}</w:instrText></w:r>" for piece in pieces)
+    return _document(f'<w:r><w:fldChar w:fldCharType="begin"/></w:r>{texts}<w:r><w:fldChar w:fldCharType="end"/></w:r>')
+
+
+def _many_entries() -> bytes:
+    return zipped({f"word/{number}.xml": b"" for number in range(100_000)}, zipfile.ZIP_STORED)
+
+
+def _laughs() -> bytes:
+    entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
+    return docx({"word/document.xml": _document("&a9;", f"<!DOCTYPE x [{entities}]>")})
+
+
+def _external_entity() -> bytes:
+    entity = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+    return docx({"word/document.xml": _document("&a;", entity)})
+
+
+def _gap() -> bytes:
+    """Return a document with a payload between its parts and their directory."""
+    content = docx()
+    start = content.index(b"PK\x01\x02")
+    end = bytearray(content[-22:])
+    end[16:20] = struct.pack("<I", start + len(PAYLOAD))
+    return content[:start] + PAYLOAD + content[start:-22] + bytes(end)
+
+
+def _encrypted_entry() -> bytes:
+    content = bytearray(docx())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = content.index(signature)
+        content[position + place] |= 1
+    return bytes(content)
+
+
+def _link_entry() -> bytes:
+    file = io.BytesIO(docx())
+    with zipfile.ZipFile(file, "a") as written:
+        entry = zipfile.ZipInfo("word/link.xml")
+        entry.external_attr = 0o120777 << 16
+        written.writestr(entry, "/etc/passwd")
+    return file.getvalue()
+
+
+def _twice() -> bytes:
+    first = docx()
+    return (
+        first.replace(b"1ord/document.xml", b"word/document.xml")
+        if b"1ord" in first
+        else _renamed_entry(
+            {"word/second.xml": b"<a/>"}, b"word/second.xml", b"word/styleS.xml", {"word/styles.xml": b"<a/>"}
+        )
+    )
+
+
+def _renamed_entry(parts: dict[str, bytes], old: bytes, new: bytes, more: dict[str, bytes] | None = None) -> bytes:
+    return docx({**parts, **(more or {})}).replace(old, new)
+
+
+def _slip(name: bytes) -> Callable[[], bytes]:
+    """Return what builds a document with a part called ``name``."""
+    placeholder = "word/" + "q" * (len(name) - 5)
+    return lambda: _renamed_entry({placeholder: b"<a/>"}, placeholder.encode(), name)
+
+
+def _embedding(name: str, content: bytes) -> Callable[[], bytes]:
+    return lambda: docx({f"word/embeddings/{name}": content})
+
+
+def _table(parts: dict[str, bytes] | None = None) -> bytes:
+    return zipped({"[Content_Types].xml": _types("application/x"), "xl/workbook.xml": b"<workbook/>", **(parts or {})})
+
+
+def _pdf(name: str, build: Callable[[], bytes], verdict: Refusal | str) -> Sample:
+    return Sample(f"pdf {name}", "paper.pdf", "application/pdf", build, verdict)
+
+
+def _docx(name: str, build: Callable[[], bytes], verdict: Refusal | str) -> Sample:
+    return Sample(f"docx {name}", "paper.docx", WORD_TYPE, build, verdict)
+
+
+def _doc(name: str, build: Callable[[], bytes], verdict: Refusal | str) -> Sample:
+    return Sample(f"doc {name}", "paper.doc", OLE_TYPES[0], build, verdict)
+
+
+def _pdfs() -> list[Sample]:
+    packed = pikepdf.ObjectStreamMode.generate
+    locked = pikepdf.Encryption(owner="owner", user="")
+    script, attachment = Refusal.SCRIPT, Refusal.ATTACHMENT
+    return [
+        _pdf("ordinary", pdf, ACCEPTED),
+        _pdf("with a link", lambda: pdf(_link), ACCEPTED),
+        _pdf("with packed objects", lambda: pdf(_link, object_stream_mode=packed), ACCEPTED),
+        _pdf("with spaces behind", lambda: pdf() + b" \r\n\0\n", ACCEPTED),
+        _pdf("empty", bytes, Refusal.EMPTY),
+        _pdf("truncated", lambda: pdf()[:-40], Refusal.DAMAGED),
+        _pdf("header only", lambda: b"%PDF-1.7\n%%EOF", Refusal.DAMAGED),
+        _pdf("without pages", _without_pages, Refusal.DAMAGED),
+        _pdf("with a script on opening", lambda: pdf(_open_script), script),
+        _pdf("with a script in packed objects", lambda: pdf(_script_of_annotation, object_stream_mode=packed), script),
+        _pdf("with a script in an annotation", lambda: pdf(_script_of_annotation), script),
+        _pdf("with a script of a page", lambda: pdf(_script_of_page), script),
+        _pdf("with a script among the names", lambda: pdf(_script_in_names), script),
+        _pdf("with a hidden script nobody refers to", _hidden_name, script),
+        _pdf("that launches", lambda: pdf(_action("/Launch", F=String("cmd.exe"))), script),
+        _pdf("that submits", lambda: pdf(_action("/SubmitForm", F=String("https://example.org"))), script),
+        _pdf("that imports", lambda: pdf(_action("/ImportData", F=String("x"))), script),
+        _pdf("that goes to an embedded file", lambda: pdf(_action("/GoToE")), script),
+        _pdf("with XFA", lambda: pdf(_form), script),
+        _pdf("with an embedded file", lambda: pdf(_attached), attachment),
+        _pdf("with a file in an annotation", lambda: pdf(_file_annotation), attachment),
+        _pdf("under a password", lambda: pdf(encryption=pikepdf.Encryption(owner="o", user="u")), Refusal.ENCRYPTED),
+        _pdf("encrypted without a password", lambda: pdf(encryption=locked), Refusal.ENCRYPTED),
+        _pdf("with data behind", lambda: pdf() + PAYLOAD, Refusal.DISGUISED),
+        _pdf("with a zip behind", lambda: pdf() + archive(), Refusal.DISGUISED),
+        _pdf("behind a zip", lambda: archive() + pdf(), Refusal.FORMAT_NOT_ALLOWED),
+        _pdf("behind html", lambda: PAYLOAD + pdf(), Refusal.FORMAT_NOT_ALLOWED),
+        _pdf("bomb of objects", _bomb_in_object_stream, Refusal.EXPANDS),
+        _pdf("that is a program", lambda: b"MZ" + bytes(600), Refusal.FORMAT_NOT_ALLOWED),
+        _pdf("that is html", lambda: PAYLOAD, Refusal.FORMAT_NOT_ALLOWED),
+        Sample("pdf as jpg", "a.jpg", "image/jpeg", pdf, Refusal.NOT_WHAT_IT_SAYS),
+        Sample("pdf among images", "a.pdf", "application/pdf", pdf, Refusal.FORMAT_NOT_ALLOWED, rule=IMAGES),
+    ]  # fmt: skip
+
+
+def _docs() -> list[Sample]:
+    return [
+        _doc("ordinary", doc, ACCEPTED),
+        _doc("empty", bytes, Refusal.EMPTY),
+        _doc("truncated", lambda: doc()[:-3000], Refusal.DAMAGED),
+        _doc("header only", lambda: doc()[:100], Refusal.DAMAGED),
+        _doc("with macros", lambda: doc({"Macros/VBA/dir": b"x"}), Refusal.MACROS),
+        _doc("with macros elsewhere", lambda: doc({"Odd/_VBA_PROJECT": b"x"}), Refusal.MACROS),
+        _doc("with an object", lambda: doc({"ObjectPool/_1/\x01Ole10Native": b"x"}), Refusal.ATTACHMENT),
+        _doc("encrypted", lambda: doc(flags=0x0100), Refusal.ENCRYPTED),
+        _doc("that is a table", lambda: compound({"Workbook": b"x"}), Refusal.NOT_WHAT_IT_SAYS),
+        _doc("that is an installer", lambda: compound({"\x05SummaryInformation": b"x"}), Refusal.NOT_WHAT_IT_SAYS),
+        _docx("under a password", lambda: compound({"EncryptedPackage": b"x"}), Refusal.ENCRYPTED),
+    ]
+
+
+def _docxs() -> list[Sample]:
+    def related(*relation: str) -> Callable[[], bytes]:
+        return lambda: docx({"word/_rels/document.xml.rels": _relations(relation)})
+
+    expands, disguised, script = Refusal.EXPANDS, Refusal.DISGUISED, Refusal.SCRIPT
+    attachment, macros, external = Refusal.ATTACHMENT, Refusal.MACROS, Refusal.EXTERNAL
+    macro_type = "application/vnd.ms-word.document.macroEnabled.main+xml"
+    simple = '<w:fldSimple w:instr=" DDE Excel x "/>'
+    return [
+        _docx("ordinary", docx, ACCEPTED),
+        _docx("with a page number", lambda: docx({"word/document.xml": _field("PAGE")}), ACCEPTED),
+        _docx("with a table inside", _embedding("a.xlsx", _table()), ACCEPTED),
+        _docx("empty", bytes, Refusal.EMPTY),
+        _docx("truncated", lambda: docx()[:-100], Refusal.DAMAGED),
+        _docx("header only", lambda: docx()[:40], Refusal.DAMAGED),
+        _docx("with a wrong checksum", lambda: docx({"word/a.bin": PAYLOAD}).replace(
+            struct.pack("<I", zipfile.crc32(PAYLOAD)), b"\1\2\3\4"), Refusal.DAMAGED),
+        _docx("bomb by ratio", lambda: docx({"word/a.xml": bytes(20 * MEGABYTE)}), expands),
+        _docx("bomb by total", lambda: docx({f"word/{n}.bin": bytes(1000_000) for n in range(120)}), expands),
+        _docx("of 100000 parts", _many_entries, expands),
+        _docx("with a path upwards", _slip(b"word/../../../evil"), disguised),
+        _docx("with an absolute path", _slip(b"/etc/cron.d/evil"), disguised),
+        _docx("with a backslash", _slip(b"word\\..\\..\\evil"), disguised),
+        _docx("with a drive", _slip(b"C:/windows/evil.x"), disguised),
+        _docx("with a link", _link_entry, disguised),
+        _docx("with a part twice", _twice, disguised),
+        _docx("behind a program", lambda: b"MZ" + docx(), Refusal.FORMAT_NOT_ALLOWED),
+        _docx("with a zip in front", lambda: archive() + docx(), disguised),
+        _docx("with data behind", lambda: docx() + PAYLOAD, disguised),
+        _docx("with data between", _gap, disguised),
+        _docx("with an encrypted part", _encrypted_entry, Refusal.ENCRYPTED),
+        _docx("with an external entity", _external_entity, script),
+        _docx("with a billion laughs", _laughs, script),
+        _docx("with macros", lambda: docx({"word/vbaProject.bin": b"x"}), macros),
+        _docx("of the type with macros", lambda: docx(kind=macro_type), macros),
+        _docx("with macros of another name", related("vbaProject", "word/x.bin", ""), macros),
+        _docx("with an external template", related("attachedTemplate", "https://example.org/a.dotm", "External"),
+              external),
+        _docx("with an external image", related("image", "https://example.org/a.png", "External"), external),
+        _docx("with another format inside", related("aFChunk", "a.html", ""), attachment),
+        _docx("with ActiveX", lambda: docx({"word/activeX/activeX1.bin": b"x"}), attachment),
+        _docx("with an object", _embedding("oleObject1.bin", b"x"), attachment),
+        _docx("with a program inside", _embedding("a.exe", b"MZ"), attachment),
+        _docx("with macros in a table inside", _embedding("a.xlsx", _table({"xl/vbaProject.bin": b"x"})), macros),
+        _docx("with DDE", lambda: docx({"word/document.xml": _field("DDEAUTO c:\\cmd.exe")}), script),
+        _docx("with DDE in pieces", lambda: docx({"word/document.xml": _field(" D", "DEA", "UTO x")}), script),
+        _docx("with DDE in a simple field", lambda: docx({"word/document.xml": _document(simple)}), script),
+        _docx("that is a zip", archive, Refusal.NOT_WHAT_IT_SAYS),
+        _docx("that is a table", _table, Refusal.NOT_WHAT_IT_SAYS),
+        _docx("with broken XML", lambda: docx({"word/document.xml": b"<a><b></a>"}), Refusal.DAMAGED),
+        Sample("zip among images", "a.zip", "application/zip", archive, Refusal.FORMAT_NOT_ALLOWED, rule=IMAGES),
+    ]  # fmt: skip
+
+
+def documents() -> list[Sample]:
+    """Return all documents of the corpus."""
+    return [*_pdfs(), *_docs(), *_docxs()]
