@@ -6,6 +6,12 @@ from flask import Flask
 
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
+from nxfs.blog.jobs import JOBS as BLOG_JOBS
+from nxfs.blog.routes.attachments import blp as attachments
+from nxfs.blog.routes.feeds import blp as feeds
+from nxfs.blog.routes.media import blp as media
+from nxfs.blog.routes.posts import blp as posts
+from nxfs.blog.routes.tags import blp as tags
 from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import database, http, openapi
@@ -14,11 +20,12 @@ from nxfs.extensions import compress, cors, db, jwt, migrate
 from nxfs.files.jobs import JOBS as FILES_JOBS
 from nxfs.files.routes import blp as files
 from nxfs.tasks.routes.categories import blp as categories
+from nxfs.tasks.routes.images import blp as images
 from nxfs.tasks.routes.projects import blp as projects
 from nxfs.tasks.routes.tasks import blp as tasks
 
-BLUEPRINTS = (auth, tasks, projects, categories, files)
-JOBS = FILES_JOBS
+BLUEPRINTS = (auth, tasks, projects, categories, images, posts, attachments, tags, media, feeds, files)
+JOBS = (*FILES_JOBS, *BLOG_JOBS)
 
 
 def create_app(config: Config | None = None) -> Flask:

@@ -20,6 +20,8 @@ class DocumentedClient(FlaskClient):
 
     def open(self, *args: Any, **keywords: Any) -> TestResponse:
         """Send a request that shares nothing with the test, as on a server, and check its answer."""
+        # Read to the end and closed, as on a server.
+        keywords.setdefault("buffered", True)
         # Flask would go on in the test's application context: with its `g` and its database session.
         response = Context().run(super().open, *args, **keywords)
         if response.status_code >= 400 and response.request.method != "HEAD":

@@ -11,8 +11,11 @@ from nxfs.auth.models import PasswordReset, User
 from nxfs.auth.service import tokens
 from nxfs.core import clock
 from nxfs.core.transaction import Transaction, transaction
+from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from tests.factories import tasks as make
+from tests.factories.images import create_image
 from tests.factories.users import PASSWORD, create_user, open_session
+from tests.pictures import picture_form
 
 ROLES = ("anonymous", "stranger", "assignee", "member", "owner", "staff", "admin")
 SIGNED_IN = ROLES[1:]
@@ -47,6 +50,9 @@ class World:
         self.private_id = make.create_task(owner)
         self.category_id = make.create_category(owner, slug="known")
         self.spare_category_id = make.create_category(owner)
+        self.task_image_id = create_image(OF_TASKS, self.shared_id, owner)
+        self.private_image_id = create_image(OF_TASKS, self.private_id, owner)
+        self.project_image_id = create_image(OF_PROJECTS, self.project_id, owner)
         self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}
@@ -64,6 +70,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "user_id": lambda world: world.member_id,
     "session_id": lambda world: world.owner_session_id,
     "slug": lambda world: "known",
+    "image_id": lambda world: world.task_image_id,
 }
 
 
@@ -71,7 +78,8 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
 class Case:
     """What each role gets for one request: ``status`` for the ``allowed``, ``refused`` for the others.
 
-    ``exceptions`` holds roles with an answer of their own. ``arguments`` take the place of ``ARGUMENTS``.
+    ``exceptions`` holds roles with an answer of their own. ``arguments`` take the place of ``ARGUMENTS``. ``form`` is
+    sent as ``multipart/form-data``, ``body`` as JSON.
     """
 
     status: int
@@ -79,6 +87,7 @@ class Case:
     refused: int = 404
     exceptions: Mapping[str, int] = field(default_factory=dict)
     body: Callable[[World, str], Any] = lambda world, role: None
+    form: Callable[[World, str], dict[str, Any]] | None = None
     arguments: Mapping[str, Callable[[World], object]] = field(default_factory=dict)
 
     def expected(self, role: str) -> int:
@@ -88,6 +97,11 @@ class Case:
         if role in self.allowed:
             return self.status
         return 401 if role == "anonymous" else self.refused
+
+
+def sends_picture(field: str) -> Callable[[World, str], dict[str, Any]]:
+    """Return a form with a picture."""
+    return lambda world, role: picture_form(field)
 
 
 def sends(**values: Any) -> Callable[[World, str], Any]:
@@ -119,7 +133,10 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "POST /api/auth/logout/": (Case(200),),
     "GET /api/auth/me/": (Case(200),),
     "PUT /api/auth/me/": (Case(200, body=sends(theme="dark")),),
-    "PATCH /api/auth/me/": (Case(200, body=sends(theme="dark")),),
+    "PATCH /api/auth/me/": (
+        Case(200, body=sends(theme="dark")),
+        Case(200, form=sends_picture("profile_picture")),
+    ),
     "DELETE /api/auth/me/": (Case(204),),
     "POST /api/auth/me/password/": (
         Case(200, body=sends(old_password=PASSWORD, new_password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)),
@@ -150,6 +167,25 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "POST /api/tasks/<id:task_id>/duplicate/": (
         Case(201, SEES_TASK),
         Case(201, MANAGES_PROJECT, arguments=PRIVATE_TASK),
+    ),
+    # Pictures: seen, added and deleted by whoever sees the task or the project.
+    "GET /api/tasks/<id:task_id>/images/": (Case(200, SEES_TASK), Case(200, MANAGES_PROJECT, arguments=PRIVATE_TASK)),
+    "POST /api/tasks/<id:task_id>/images/": (
+        Case(201, SEES_TASK, form=sends_picture("image")),
+        Case(201, MANAGES_PROJECT, form=sends_picture("image"), arguments=PRIVATE_TASK),
+    ),
+    "POST /api/tasks/<id:task_id>/upload_image/": (Case(201, SEES_TASK, form=sends_picture("image")),),
+    "DELETE /api/tasks/<id:task_id>/images/<id:image_id>/": (
+        Case(204, SEES_TASK),
+        Case(204, MANAGES_PROJECT, arguments={**PRIVATE_TASK, "image_id": lambda world: world.private_image_id}),
+        # A picture of another task is nobody's here.
+        Case(404, SEES_TASK, arguments={"image_id": lambda world: world.private_image_id}),
+    ),
+    "GET /api/tasks/projects/<id:project_id>/images/": (Case(200, SEES_PROJECT),),
+    "POST /api/tasks/projects/<id:project_id>/images/": (Case(201, SEES_PROJECT, form=sends_picture("image")),),
+    "POST /api/tasks/projects/<id:project_id>/upload_image/": (Case(201, SEES_PROJECT, form=sends_picture("image")),),
+    "DELETE /api/tasks/projects/<id:project_id>/images/<id:image_id>/": (
+        Case(204, SEES_PROJECT, arguments={"image_id": lambda world: world.project_image_id}),
     ),
     # Projects: seen and edited by their owner and their members, managed by their owner.
     "GET /api/tasks/projects/": (Case(200),),

@@ -161,9 +161,8 @@ def upgrade() -> None:
     op.create_index("ix_media_files_file_size_id", "media_files", ["file_size", "id"], unique=False)
     op.create_index("ix_media_files_filename_key_id", "media_files", ["filename_key", "id"], unique=False)
     op.create_index(
-        "ix_media_files_format_upload_date_id", "media_files", ["format", "upload_date", "id"], unique=False
+        "ix_media_files_upload_date_id", "media_files", ["upload_date", "id", "format", "uploaded_by"], unique=False
     )
-    op.create_index("ix_media_files_upload_date_id", "media_files", ["upload_date", "id"], unique=False)
     op.create_index(
         "ix_media_files_uploaded_by_upload_date_id", "media_files", ["uploaded_by", "upload_date", "id"], unique=False
     )
@@ -242,6 +241,7 @@ def upgrade() -> None:
     op.create_index("ix_posts_author_id_created_at_id", "posts", ["author_id", "created_at", "id"], unique=False)
     op.create_index("ix_posts_created_at_id", "posts", ["created_at", "id"], unique=False)
     op.create_index("ix_posts_featured_image_id", "posts", ["featured_image_id"], unique=False)
+    op.create_index("ix_posts_published_at_id", "posts", ["published_at", "id"], unique=False)
     op.create_index("ix_posts_status_published_at_id", "posts", ["status", "published_at", "id"], unique=False)
     op.create_index("ix_posts_title_key_id", "posts", ["title_key", "id"], unique=False)
     op.create_index("ix_posts_updated_at_id", "posts", ["updated_at", "id"], unique=False)

@@ -22,6 +22,7 @@ SIMILAR_PASSWORD = Text(
 )
 EMAIL_TAKEN = Text("There is already an account with this e-mail.", "Det finnes allerede en konto med denne e-posten.")
 USERNAME_TAKEN = Text("This username is taken.", "Dette brukernavnet er opptatt.")
+UNKNOWN_PERMISSION = Text("“{permission}” is not a permission.", "«{permission}» er ingen tillatelse.")
 LINK_INVALID = Text(
     "This link is no longer valid. Please ask for a new one.", "Denne lenken er ikke gyldig lenger. Be om en ny."
 )
@@ -90,6 +91,19 @@ class ResetLinkInvalidError(InvalidInputError):
 
     def __init__(self) -> None:
         super().__init__(field_errors={"token": [LINK_INVALID]})
+
+
+class UserNotFoundError(NotFoundError):
+    """No account has this e-mail address or username."""
+
+    message = Text("There is no such account.", "Det finnes ingen slik konto.")
+
+
+class UnknownPermissionError(InvalidInputError):
+    """The word is none of the permissions."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(field_errors={"permission": [UNKNOWN_PERMISSION.fill(permission=permission[:60])]})
 
 
 class LastAdministratorError(BusinessRuleError):

@@ -34,6 +34,24 @@ class UserDeactivated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PermissionGranted(Event):
+    """A user has a permission beyond those of the role."""
+
+    type: ClassVar[str] = "permission_granted"
+    user_id: int
+    permission: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionRevoked(Event):
+    """A user no longer has a permission beyond those of the role."""
+
+    type: ClassVar[str] = "permission_revoked"
+    user_id: int
+    permission: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PasswordChanged(Event):
     """An account has a new password."""
 

@@ -12,6 +12,7 @@ from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, 
 from nxfs.extensions import db
 
 ROLES = ("user", "staff", "admin")
+STAFF_ROLES = ("staff", "admin")
 THEMES = ("light", "dark", "purple", "pink", "system")
 
 
@@ -50,16 +51,6 @@ class User(Versioned, Timestamped, db.Model):
     date_joined: Mapped[Moment] = mapped_column(default=clock.now)
     last_login: Mapped[Moment | None]
     last_seen: Mapped[Moment | None]
-
-    @property
-    def is_staff(self) -> bool:
-        """True for staff and admins."""
-        return self.role in ("staff", "admin")
-
-    @property
-    def is_superuser(self) -> bool:
-        """True for admins."""
-        return self.role == "admin"
 
 
 class UserPermission(db.Model):

@@ -7,17 +7,46 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from nxfs.auth.models import PasswordReset, User, UserPermission, UserSession
+from nxfs.auth.models import STAFF_ROLES, PasswordReset, User, UserPermission, UserSession
 from nxfs.auth.permissions import permissions_of
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.settings import setting
 from nxfs.extensions import db
+from nxfs.files.models import StoredFile
+from nxfs.files.queries import labelled_file_columns
 
 _granted = (
     select(func.aggregate_strings(UserPermission.permission, ","))
     .where(UserPermission.user_id == User.id)
     .scalar_subquery()
+)
+# What users see of their own account, besides their permissions.
+_PROFILE = (
+    User.id,
+    User.email,
+    User.username,
+    User.display_name,
+    User.first_name,
+    User.last_name,
+    User.date_of_birth,
+    User.address,
+    User.city,
+    User.country,
+    User.website,
+    User.phone,
+    User.language,
+    User.theme,
+    User.role,
+    User.is_active,
+    User.role.in_(STAFF_ROLES).label("is_staff"),
+    (User.role == "admin").label("is_superuser"),
+    User.date_joined,
+    User.last_login,
+    User.last_seen,
+    User.version,
+    *labelled_file_columns(prefix="profile_picture"),
+    _granted.label("granted"),
 )
 
 
@@ -43,6 +72,18 @@ def actor_of(user: User) -> Actor:
 def get_user(user_id: int) -> User:
     """Return the user, who exists: accounts are deactivated, never deleted."""
     return db.session.get_one(User, user_id)
+
+
+def get_profile(user_id: int) -> dict[str, Any]:
+    """Return what the user sees of the own account, the permissions of the role among theirs."""
+    joined = select(*_PROFILE).outerjoin(StoredFile, StoredFile.id == User.profile_picture_id)
+    profile = db.session.execute(joined.where(User.id == user_id)).mappings().one()
+    return {**profile, "permissions": sorted(permissions_of(profile["role"], names_in(profile["granted"])))}
+
+
+def names_in(granted: str | None) -> list[str]:
+    """Return the permissions that a column ``granted`` holds."""
+    return granted.split(",") if granted else []
 
 
 def find_identity(session_id: int) -> Row[Any] | None:

@@ -10,7 +10,6 @@ from flask.views import MethodView
 from nxfs.auth import queries
 from nxfs.auth.errors import LastAdministratorError, RegistrationClosedError, SessionNotFoundError
 from nxfs.auth.guards import current_actor, find_actor, login_optional, login_required
-from nxfs.auth.models import User
 from nxfs.auth.schemas import (
     EndedSessionsSchema,
     PasswordChangedSchema,
@@ -37,7 +36,13 @@ from nxfs.auth.service.sessions import Grant
 from nxfs.core import http
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.api.schema import MessageSchema
-from nxfs.core.errors import AuthenticationRequiredError, ConflictError, RateLimitExceededError
+from nxfs.core.errors import (
+    AuthenticationRequiredError,
+    BusinessRuleError,
+    ConflictError,
+    RateLimitExceededError,
+    ServiceUnavailableError,
+)
 from nxfs.core.messages import Text, translate
 from nxfs.core.pagination import Page, fetch_page
 from nxfs.core.versions import Precondition
@@ -68,16 +73,17 @@ def forbid_caching(response: Response) -> Response:
 def register(values: dict[str, Any]) -> dict[str, Any]:
     """Create an account."""
     user = accounts.register(values=values, password=values.pop("password"), language=http.language())
-    return {"user": user, **_message(REGISTERED)}
+    return {"user": queries.get_profile(user.id), **_message(REGISTERED)}
 
 
 @blp.post("/token/")
 @blp.arguments(SignInSchema)
 @blp.response(200, SignedInSchema)
 @blp.raises(AuthenticationRequiredError, RateLimitExceededError)
-def sign_in(arguments: dict[str, str]) -> Grant:
+def sign_in(arguments: dict[str, str]) -> dict[str, Any]:
     """Sign in with an e-mail address or username."""
-    return sign_ins.sign_in(**arguments)
+    grant = sign_ins.sign_in(**arguments)
+    return {"access": grant.access, "refresh": grant.refresh, "user": queries.get_profile(grant.user.id)}
 
 
 @blp.post("/token/refresh/")
@@ -120,30 +126,36 @@ class Me(MethodView):
 
     @login_required
     @blp.response(200, UserSchema)
-    def get(self) -> User:
+    def get(self) -> dict[str, Any]:
         """Show the own account."""
-        return queries.get_user(current_actor().id)
+        return queries.get_profile(current_actor().id)
 
     @login_required
     @blp.arguments(UserUpdateSchema(partial=True), location="json_or_form")
     @blp.response(200, UserSchema)
     @blp.versioned
-    @blp.raises(ConflictError)
-    def put(self, values: dict[str, Any], precondition: Precondition) -> User:
+    @blp.raises(ConflictError, BusinessRuleError, ServiceUnavailableError)
+    def put(self, values: dict[str, Any], precondition: Precondition) -> dict[str, Any]:
         """Change the own account.
 
-        Fields that are left out stay as they are, as with PATCH.
+        Fields that are left out stay as they are, as with PATCH. A picture is sent in a form; `null`, or an empty text
+        in a form, removes it.
         """
-        return accounts.update_profile(actor=current_actor(), values=values, precondition=precondition)
+        accounts.update_profile(actor=current_actor(), values=values, precondition=precondition)
+        return queries.get_profile(current_actor().id)
 
     @login_required
     @blp.arguments(UserUpdateSchema(partial=True), location="json_or_form")
     @blp.response(200, UserSchema)
     @blp.versioned
-    @blp.raises(ConflictError)
-    def patch(self, values: dict[str, Any], precondition: Precondition) -> User:
-        """Change fields of the own account."""
-        return accounts.update_profile(actor=current_actor(), values=values, precondition=precondition)
+    @blp.raises(ConflictError, BusinessRuleError, ServiceUnavailableError)
+    def patch(self, values: dict[str, Any], precondition: Precondition) -> dict[str, Any]:
+        """Change fields of the own account.
+
+        A picture is sent in a form; `null`, or an empty text in a form, removes it.
+        """
+        accounts.update_profile(actor=current_actor(), values=values, precondition=precondition)
+        return queries.get_profile(current_actor().id)
 
     @login_required
     @blp.response(204)
@@ -151,7 +163,7 @@ class Me(MethodView):
     def delete(self) -> None:
         """Deactivate the own account.
 
-        All its sessions end. An administrator can activate it again.
+        All its sessions end, and its picture is deleted. An administrator can activate it again.
         """
         accounts.deactivate(actor=current_actor())
 

@@ -8,11 +8,13 @@ import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.auth.models import ROLES, THEMES
+from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.queries import comparable
-from nxfs.core.api.fields import Boolean, Choice, Date, Email, Identifier, Integer, Line, Moment
+from nxfs.core.api.fields import Boolean, Choice, Date, Email, File, Identifier, Integer, Line, Moment
 from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import MessageSchema, Schema
 from nxfs.core.messages import LANGUAGES, Text
+from nxfs.files.schemas import FileLink
 
 LONGEST_EMAIL = 254
 LONGEST_TOKEN = 4096
@@ -93,6 +95,12 @@ class ProfileSchema(Schema):
 class UserUpdateSchema(ProfileSchema):
     """Changes of one's own account; what is left out stays."""
 
+    # JSON can only say that there shall be none.
+    profile_picture = File(
+        allow_none=True,
+        metadata={"example": None, "description": "JPEG, PNG, GIF or WebP, up to 10 MB. null removes it."},
+    )
+
 
 class UserSchema(ProfileSchema):
     """A user, as they see themselves."""
@@ -105,6 +113,14 @@ class UserSchema(ProfileSchema):
     date_joined = Moment(required=True, metadata={"example": "2026-01-31T12:00:00Z"})
     last_login = Moment(required=True, allow_none=True, metadata={"example": "2026-02-01T08:00:00Z"})
     last_seen = Moment(required=True, allow_none=True, metadata={"example": "2026-02-01T08:15:00Z"})
+    profile_picture = FileLink(
+        "profile_picture", required=True, allow_none=True, metadata={"description": "Everybody can see it."}
+    )
+    permissions = ma.fields.List(
+        Choice(PERMISSIONS, metadata={"example": "blog.publish"}),
+        required=True,
+        metadata={"description": "What the user may do beyond the own objects, by role or because it was granted."},
+    )
     version = Integer(required=True, metadata={"example": 1})
 
 

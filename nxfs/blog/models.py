@@ -61,6 +61,7 @@ class Post(Versioned, Timestamped, db.Model):
     __tablename__ = "posts"
     __table_args__ = (
         Index("ix_posts_status_published_at_id", "status", "published_at", "id"),
+        Index("ix_posts_published_at_id", "published_at", "id"),
         Index("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
         Index("ix_posts_created_at_id", "created_at", "id"),
         Index("ix_posts_updated_at_id", "updated_at", "id"),
@@ -109,9 +110,9 @@ class MediaFile(Versioned, db.Model):
     __tablename__ = "media_files"
     __table_args__ = (
         Index("uq_media_files_file_id", "file_id", unique=True),
-        Index("ix_media_files_upload_date_id", "upload_date", "id"),
+        # With what lists are filtered by, so that they are counted and walked along without reading the wide rows.
+        Index("ix_media_files_upload_date_id", "upload_date", "id", "format", "uploaded_by"),
         Index("ix_media_files_uploaded_by_upload_date_id", "uploaded_by", "upload_date", "id"),
-        Index("ix_media_files_format_upload_date_id", "format", "upload_date", "id"),
         Index("ix_media_files_file_size_id", "file_size", "id"),
         Index("ix_media_files_filename_key_id", "filename_key", "id"),
         IDS_ARE_NEVER_REUSED,

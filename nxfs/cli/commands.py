@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from nxfs.cli.admin import admin
 from nxfs.cli.demo import demo
+from nxfs.cli.media import media
 
-COMMANDS = (admin, demo)
+COMMANDS = (admin, demo, media)

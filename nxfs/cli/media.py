@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
+from nxfs.auth import queries as accounts_queries
+from nxfs.blog.queries import media as media_queries
 from nxfs.blog.service import media as library
 from nxfs.core.errors import APIError
 from nxfs.files.service import upkeep
@@ -74,9 +76,12 @@ def _verify(grace: int) -> Findings:
 
 
 def _forget(names: list[str]) -> int:
-    """Delete lost files, those of the library with all references in posts."""
-    forgotten = library.delete_lost_media(names)
-    return forgotten + upkeep.forget_lost(names)
+    """Delete lost files, those of the library with all references in posts, and return how many that were."""
+    entries = media_queries.find_media_by_names(names)
+    for entry in entries:
+        uploader = accounts_queries.actor_of(accounts_queries.get_user(entry.uploaded_by))
+        library.delete_media(actor=uploader, media_id=entry.id)
+    return len(entries) + upkeep.forget_lost(names)
 
 
 def _show(findings: Findings) -> None:

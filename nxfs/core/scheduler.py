@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import structlog
 from apscheduler.schedulers.gevent import GeventScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
+
+from nxfs.core import clock
 
 log = structlog.get_logger("nxfs.scheduler")
 
@@ -28,8 +31,8 @@ def start(app: Flask, jobs: Iterable[Job]) -> GeventScheduler:
         timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
     )
     for job in jobs:
-        scheduler.add_job(_run, "interval", seconds=job.seconds, id=job.name, args=(app, job))
-        scheduler.add_job(_run, id=f"{job.name} at start", args=(app, job))
+        interval = IntervalTrigger(seconds=job.seconds)
+        scheduler.add_job(_run, interval, id=job.name, args=(app, job), next_run_time=clock.now())
     scheduler.start()
     return scheduler
 

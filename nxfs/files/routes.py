@@ -27,7 +27,7 @@ def show_file(link: dict[str, Any], name: str) -> Response:
     Public files need no signature. Images and PDF are shown, everything else is saved, as all are with `download`.
     """
     file = queries.get_readable_file(name, expires=link.get("expires"), signature=link.get("signature"))
-    return sending.send(originals.open_original(file), sending.of_file(file, link))
+    return sending.send(sending.of_file(file, link), originals.open_original(file))
 
 
 @blp.route("/<string:name>/<int:width>.webp")
@@ -41,4 +41,4 @@ def show_derivative(link: dict[str, Any], name: str, width: int) -> Response:
     when it is first asked for.
     """
     file = queries.get_readable_file(name, expires=link.get("expires"), signature=link.get("signature"))
-    return sending.send(derivatives.open_derivative(file, width), sending.of_derivative(file, width, link))
+    return sending.send(sending.of_derivative(file, width, link), derivatives.open_derivative(file, width))

@@ -58,7 +58,7 @@ def _sent(
     return Sent(media_type, filename, is_shown and not link["download"], etag, is_public, lifetime)
 
 
-def send(reading: Reading, sent: Sent) -> Response:
+def send(sent: Sent, reading: Reading) -> Response:
     """Return the answer with the opened file, or the part of it that the ``Range`` header asks for, or 304.
 
     Raises ``RangeNotSatisfiableError``.

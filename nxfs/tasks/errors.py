@@ -30,6 +30,20 @@ class MemberNotFoundError(NotFoundError):
     message = Text("This person is not a member of the project.", "Denne personen er ikke medlem av prosjektet.")
 
 
+class ImageNotFoundError(NotFoundError):
+    """No such picture, or one of another task or project."""
+
+    message = Text("This picture does not exist.", "Dette bildet finnes ikke.")
+
+
+class TooManyImagesError(BusinessRuleError):
+    """The task or project has as many pictures as it may have."""
+
+    message = Text(
+        "There are {most} pictures already. Delete one first.", "Det er allerede {most} bilder. Slett et først."
+    )
+
+
 class CategoryNameTakenError(ConflictError):
     """Another category has the name."""
 

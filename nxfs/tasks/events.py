@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nxfs.core.events import Event
+from nxfs.core.events import Event, audience_of
+from nxfs.tasks.models import Project, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +101,13 @@ class CategoryDeleted(Event):
     type: ClassVar[str] = "category_deleted"
     category_id: int
     merged_into: int | None = None
+
+
+def task_audience(task: Task) -> tuple[str, ...]:
+    """Return who may hear of changes to the task."""
+    return audience_of(user_ids=(task.user_id, task.assignee_id), project_ids=(task.project_id,))
+
+
+def project_audience(project: Project, *user_ids: int) -> tuple[str, ...]:
+    """Return who may hear of changes to the project, ``user_ids`` besides its people."""
+    return audience_of(user_ids=(project.user_id, *user_ids), project_ids=(project.id,))

@@ -161,7 +161,16 @@ class Task(Versioned, Completable, Timestamped, db.Model):
     search_text: Mapped[str] = mapped_column(Text, default="")
 
 
-class TaskImage(db.Model):
+class ImageColumns:
+    """Adds what pictures of tasks and pictures of projects have in common; ``owner_id`` is the task or the project."""
+
+    id: Mapped[Identifier]
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    caption: Mapped[str] = mapped_column(String(500), default="")
+    upload_date: Mapped[Moment] = mapped_column(default=clock.now)
+
+
+class TaskImage(ImageColumns, db.Model):
     """A picture of a task."""
 
     __tablename__ = "task_images"
@@ -171,14 +180,10 @@ class TaskImage(db.Model):
         IDS_ARE_NEVER_REUSED,
     )
 
-    id: Mapped[Identifier]
-    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
-    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
-    caption: Mapped[str] = mapped_column(String(500), default="")
-    upload_date: Mapped[Moment] = mapped_column(default=clock.now)
+    owner_id: Mapped[int] = mapped_column("task_id", ForeignKey("tasks.id", ondelete="CASCADE"))
 
 
-class ProjectImage(db.Model):
+class ProjectImage(ImageColumns, db.Model):
     """A picture of a project."""
 
     __tablename__ = "project_images"
@@ -188,8 +193,7 @@ class ProjectImage(db.Model):
         IDS_ARE_NEVER_REUSED,
     )
 
-    id: Mapped[Identifier]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
-    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
-    caption: Mapped[str] = mapped_column(String(500), default="")
-    upload_date: Mapped[Moment] = mapped_column(default=clock.now)
+    owner_id: Mapped[int] = mapped_column("project_id", ForeignKey("projects.id", ondelete="CASCADE"))
+
+
+Image = TaskImage | ProjectImage

@@ -7,7 +7,8 @@ import re
 import pytest
 from sqlalchemy import select
 
-from nxfs.auth.models import User
+from nxfs.auth.models import User, UserPermission
+from nxfs.auth.permissions import PERMISSIONS
 from nxfs.extensions import db
 from tests.factories.users import create_user
 
@@ -85,8 +86,44 @@ def test_create_with_unknown_role_is_a_usage_error(run):
     assert run("create", "ola@example.com", "--role", "king").exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["ensure"], ["create"]])
+@pytest.mark.parametrize("arguments", [[], ["ensure"], ["create"], ["grant"], ["revoke"], ["permissions"]])
 def test_help_explains_the_command(run, arguments):
     result = run(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+def granted():
+    db.session.rollback()
+    return set(db.session.scalars(select(UserPermission.permission)))
+
+
+def test_grant_and_revoke_say_what_is_so_and_may_be_repeated(run):
+    user = create_user(email="Ola@example.com", username="ola-n")
+    for name in ("ola@example.com", "ola-n"):
+        result = run("grant", name, "blog.publish")
+        assert (result.exit_code, result.output) == (0, f"{name} has the permission blog.publish.\n")
+    assert granted() == {"blog.publish"}
+    for _ in range(2):
+        result = run("revoke", user.email, "blog.publish")
+        assert result.exit_code == 0
+        assert result.output.startswith("Ola@example.com no longer has the permission blog.publish, unless")
+    assert granted() == set()
+
+
+@pytest.mark.parametrize("command", ["grant", "revoke"])
+def test_grant_or_revoke_of_something_unknown_says_which(run, command):
+    create_user(email="ola@example.com")
+    nobody = run(command, "kari@example.com", "blog.publish")
+    assert (nobody.exit_code, nobody.output) == (1, "Error: There is no such account.\n")
+    nothing = run(command, "ola@example.com", "blog.rewrite")
+    assert (nothing.exit_code, nothing.output) == (1, "Error: permission: “blog.rewrite” is not a permission.\n")
+    assert run(command, "ola@example.com").exit_code == 2
+    assert granted() == set()
+
+
+def test_permissions_lists_each_with_its_meaning(run):
+    result = run("permissions")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.splitlines()] == list(PERMISSIONS)
+    assert re.search(r"^media\.manage +See and manage the files of all users\.$", result.output, re.MULTILINE)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from nxfs.core.transaction import transaction
 from nxfs.core.uploads import Upload
+from nxfs.extensions import db
 from nxfs.files.formats import IMAGES, UploadRule
 from nxfs.files.models import StoredFile
 from nxfs.files.service import uploads
@@ -46,13 +47,17 @@ def keep(
     *,
     owner_id: int = OWNER_ID,
     filename: str = "cabin.jpg",
+    media_type: str = "image/jpeg",
     rule: UploadRule = IMAGES,
     **columns: object,
 ) -> StoredFile:
     """Upload ``content`` and return the file."""
-    with uploads.received(upload_of(content, filename=filename), rule, owner_id=owner_id) as received:
-        with transaction() as tx:
-            return received.keep(tx, **columns)
+    upload = upload_of(content, filename=filename, media_type=media_type)
+    with uploads.received(upload, rule, owner_id=owner_id) as received, transaction() as tx:
+        file = received.keep(tx, **columns)
+    # Plain values from here on, whatever happens to the session.
+    db.session.expunge(file)
+    return file
 
 
 def stored_keys() -> list[str]:

@@ -107,7 +107,9 @@ def test_claim_of_another_process_is_waited_for(app: Flask, renderings):
 
     def ask() -> int:
         with app.app_context():
-            return derivatives.open_derivative(db.session.get_one(StoredFile, file_id), 320).size
+            reading = derivatives.open_derivative(db.session.get_one(StoredFile, file_id), 320)
+            reading.stream.close()
+            return reading.size
 
     waiting = gevent.spawn(ask)
     gevent.sleep(0.3)

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from nxfs.auth.models import User
 from tests.factories.users import create_user, sign_in
+from tests.pictures import FORM, picture_form
 
 
 class Person:
@@ -49,3 +50,8 @@ class Person:
         assert answer.status_code == 400, answer.get_json()
         assert answer.get_json()["error"]["code"] == "VALIDATION_ERROR"
         return answer.get_json()["error"]["field_errors"]
+
+
+def upload_image(person: Person, url: str, **form: Any) -> TestResponse:
+    """Send a picture to the task or project at ``url``; ``form`` are the arguments of ``picture_form``."""
+    return person.post(f"{url}images/", data=picture_form(**form), content_type=FORM)

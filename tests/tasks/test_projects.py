@@ -31,6 +31,7 @@ def test_create_project_in_json_returns_every_field(client: FlaskClient) -> None
         "completed": False,
         "completed_at": None,
         "tasks": [],
+        "images": [],
         "created_at": created["created_at"],
         "updated_at": created["updated_at"],
     }

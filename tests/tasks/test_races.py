@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
 from nxfs.core.transaction import Transaction
 from nxfs.core.versions import Precondition
+from nxfs.files.service import removal
 from nxfs.tasks.service import categories as category_service
 from nxfs.tasks.service import projects as project_service
 from nxfs.tasks.service import tasks as task_service
 from tests.factories.tasks import create_category, create_project, create_task
+from tests.pictures import accept_without_children, stored_keys, used_bytes
 from tests.tasks.logbook import Logbook
-from tests.tasks.person import Person
+from tests.tasks.person import Person, upload_image
 from tests.tasks.racing import Pause, run_together
 
 TASKS, PROJECTS, CATEGORIES = "/api/tasks/", "/api/tasks/projects/", "/api/tasks/categories/"
@@ -235,6 +238,10 @@ def test_write_everything_at_once_never_answers_by_accident(
     projects = [create_project(kari.user) for _ in range(3)]
     categories = [create_category(kari.user) for _ in range(6)]
     tasks = [create_task(kari.user, category=categories[:3], project=projects[0]) for _ in range(6)]
+    keys = stored_keys()
+    accept_without_children(monkeypatch)
+    pictured = [f"{TASKS}{task}/" for task in tasks] + [f"{PROJECTS}{project}/" for project in projects]
+    images = [f"{url}images/{upload_image(kari, url).get_json()['id']}/" for url in pictured * 2]
     if engine_name == "sqlite":
         Pause(monkeypatch, engine_name, Transaction, "_commit")
 
@@ -247,6 +254,10 @@ def test_write_everything_at_once_never_answers_by_accident(
         some = source.sample(categories, 2)
         name, method, url, body = source.choice(
             [
+                ("upload", "POST", source.choice(pictured), None),
+                ("upload", "POST", source.choice(pictured), None),
+                ("delete image", "DELETE", source.choice(images), None),
+                ("delete image", "DELETE", source.choice(images), None),
                 ("patch", "PATCH", f"{TASKS}{task}/", {"category": some, "project": project}),
                 ("patch", "PATCH", f"{TASKS}{task}/", {"category": some[::-1], "notes": str(source.random())}),
                 ("create", "POST", TASKS, {"title": "x", "category": some, "project": project}),
@@ -258,6 +269,8 @@ def test_write_everything_at_once_never_answers_by_accident(
                 ("delete project", "DELETE", f"{PROJECTS}{projects[2]}/", None),
             ]
         )
+        if name == "upload":
+            return name, upload_image(kari, url).status_code
         return name, kari.send(method, url, json=body).status_code
 
     done = run_together(engine_name, [partial(work, seed) for seed in range(8)])
@@ -265,6 +278,15 @@ def test_write_everything_at_once_never_answers_by_accident(
 
     allowed = {200, 201, 204, 400, 404}
     assert {outcome for outcome in outcomes if outcome[1] not in allowed} == set()
-    assert not {("duplicate", 400), ("delete task", 400), ("delete project", 400)} & outcomes
+    never_400 = ("duplicate", "delete task", "delete project", "upload", "delete image")
+    assert not {(name, 400) for name in never_400} & outcomes
+    assert {("upload", 201), ("delete image", 204), ("delete task", 204), ("delete project", 204)} <= outcomes
     left = set(kari.ids(CATEGORIES))
-    assert all(set(task["category"]) <= left for task in kari.get(TASKS, page_size=100).get_json()["results"])
+    found = kari.get(TASKS, page_size=100).get_json()["results"]
+    assert all(set(task["category"]) <= left for task in found)
+    # Every picture has its bytes, and there are no others.
+    found += kari.get(PROJECTS, page_size=100).get_json()["results"]
+    shown = {urlsplit(image["image"]).path.rpartition("/")[2] for each in found for image in each["images"]}
+    assert removal.delete_what_is_left() == 0
+    assert {key.rpartition("/")[2] for key in stored_keys() - keys} == shown
+    assert used_bytes(kari.id) == sum(image["file_size"] for each in found for image in each["images"])

@@ -44,6 +44,7 @@ def test_create_task_in_json_returns_every_field(client: FlaskClient) -> None:
         "status_nb": "pågående",
         "completed": False,
         "completed_at": None,
+        "images": [],
         "created_at": created["created_at"],
         "updated_at": created["updated_at"],
     }

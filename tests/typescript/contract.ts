@@ -51,6 +51,16 @@ interface TasksFilterResponse {
   };
 }
 
+interface TaskImage {
+  id: number;
+  image: string;
+  thumbnail_url: string | null;
+  upload_date: string;
+  file_size: number;
+  file_name: string;
+  caption: string;
+}
+
 interface Task {
   id: number;
   title: string;
@@ -69,6 +79,7 @@ interface Task {
   assignee_id: number | null;
   category: number[];
   project: number | null;
+  images: TaskImage[];
   created_at: string;
   updated_at: string;
 }
@@ -85,6 +96,7 @@ interface Project {
   completed: boolean;
   completed_at: string | null;
   tasks: number[];
+  images: TaskImage[];
   created_at: string;
   updated_at: string;
 }
@@ -122,6 +134,7 @@ interface User {
   country: string;
   website: string;
   phone: string;
+  profile_picture: string | null;
   theme: "light" | "dark" | "purple" | "pink" | "system";
   language: "en" | "no";
   role: "user" | "staff" | "admin";
@@ -159,6 +172,8 @@ export type Checks = [
   Check<Same<APIError, Schemas["APIError"]>>,
   Check<Same<APIError["error"], Schemas["APIError"]["error"]>>,
   Check<Same<Task, Schemas["Task"]>>,
+  Check<Same<TaskImage, Schemas["TaskImage"]>>,
+  Check<Same<TaskImage, Schemas["ProjectImage"]>>,
   Check<Same<Project, Schemas["Project"]>>,
   Check<Same<ProjectStatistics, Schemas["ProjectStatistics"]>>,
   Check<Same<Category, Schemas["Category"]>>,
@@ -202,6 +217,7 @@ export const newProject: Schemas["ProjectCreate"] = { name: "Cabin" };
 export const newCategory: Schemas["CategoryCreate"] = { name: "Shopping", slug: "" };
 export const credentials: Schemas["SignIn"] = { email: "kari@example.com", password: "gule-gummistøvler-39" };
 export const theme: Schemas["UserUpdate"] = { theme: "dark" };
+export const noPicture: Schemas["UserUpdate"] = { profile_picture: null };
 export const filters: paths["/api/tasks/"]["get"]["parameters"]["query"] = {
   category: ["web"],
   project: ["nxfs"],

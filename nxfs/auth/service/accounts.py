@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
 from nxfs.auth import queries
-from nxfs.auth.errors import EmailTakenError, LastAdministratorError, RegistrationClosedError, UsernameTakenError
-from nxfs.auth.events import UserDeactivated, UserRegistered, UserUpdated
-from nxfs.auth.models import User
+from nxfs.auth.errors import (
+    EmailTakenError,
+    LastAdministratorError,
+    RegistrationClosedError,
+    UnknownPermissionError,
+    UsernameTakenError,
+    UserNotFoundError,
+)
+from nxfs.auth.events import PermissionGranted, PermissionRevoked, UserDeactivated, UserRegistered, UserUpdated
+from nxfs.auth.models import User, UserPermission
+from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.service import authentication, password_changes, passwords, sessions
+from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
+from nxfs.core.errors import TokenRevokedError
 from nxfs.core.events import audience_of
 from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
+from nxfs.files.formats import IMAGES
+from nxfs.files.service import removal, uploads
 
 CONFLICTS = {"uq_users_email_key": EmailTakenError, "uq_users_username_key": UsernameTakenError}
 COLUMNS = (
@@ -37,6 +50,8 @@ COLUMNS = (
     "language",
     "theme",
 )
+# What others see of a user beside what they wrote; readers of that keep copies.
+SHOWN = frozenset({"username", "display_name", "profile_picture"})
 
 
 @dataclass(frozen=True)
@@ -71,14 +86,25 @@ def create_account(*, email: str, username: str, role: str, password: str | None
 def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Precondition = NO_PRECONDITION) -> User:
     """Change the actor's own account to ``values``; nothing is written when they hold already.
 
-    Raises ``EmailTakenError``, ``UsernameTakenError``, ``PreconditionFailedError``.
+    ``values`` are columns, and ``profile_picture``: an ``Upload``, or None for no picture. Raises ``EmailTakenError``,
+    ``UsernameTakenError``, ``PreconditionFailedError``, ``TokenRevokedError`` for a closed account, and as
+    ``uploads.received`` does.
     """
-    with transaction(conflicts=CONFLICTS) as tx:
+    columns = dict(values)
+    upload = columns.pop("profile_picture", None)
+    receiving = uploads.received(upload, IMAGES, owner_id=actor.id) if upload else nullcontext()
+    with receiving as picture, transaction(conflicts=CONFLICTS) as tx:
         user = sessions.lock_user(tx, actor.id)
+        if not user.is_active:
+            # Closed while the picture was looked at: what is personal stays deleted.
+            raise TokenRevokedError
         precondition.require(user.version)
-        before = plain_values(user, COLUMNS)
-        _assign(user, values)
-        changes = difference(before, plain_values(user, COLUMNS))
+        before = _described(user)
+        if "profile_picture" in values:
+            # Everybody sees it beside what the user publishes.
+            user.profile_picture_id = picture.keep(tx, public_from=clock.now()).id if picture else None
+        _assign(user, columns)
+        changes = difference(before, _described(user))
         if not changes:
             return user
         if "email" in changes:
@@ -86,20 +112,59 @@ def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Pre
         event = UserUpdated(user_id=user.id, fields=tuple(changes), audience=audience_of(user_ids=[user.id]))
         tx.emit(event, actor_id=actor.id)
         tx.audit("auth.user_updated", actor_id=actor.id, target=user, changes=changes)
+        if SHOWN & changes.keys():
+            tx.revise("people")
+        if "profile_picture" in changes:
+            _remove_picture(tx, before["profile_picture"])
         tx.after_commit(lambda: authentication.forget(actor.id))
         return user
 
 
 def deactivate(*, actor: Actor) -> None:
-    """Close the actor's own account and end all its sessions; raise ``LastAdministratorError`` for the last admin."""
+    """Close the actor's own account, end all its sessions and delete its picture.
+
+    Raises ``LastAdministratorError`` for the last administrator.
+    """
     with transaction() as tx:
         _require_other_administrator(tx, actor)
         user = sessions.lock_user(tx, actor.id)
         user.is_active = False
+        picture_id, user.profile_picture_id = user.profile_picture_id, None
         password_changes.void_resets(tx, user.id)
         tx.emit(UserDeactivated(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor.id)
         tx.audit("auth.user_deactivated", actor_id=actor.id, target=user, changes={"is_active": [True, False]})
         sessions.end_sessions(tx, user.id, reason="user_deactivated", actor_id=actor.id)
+        tx.revise("people")
+        _remove_picture(tx, picture_id)
+
+
+def grant_permission(*, name: str, permission: str) -> None:
+    """Give the permission to the user with this e-mail address or username, for the operator; twice does no harm.
+
+    Raises ``UserNotFoundError``, ``UnknownPermissionError``.
+    """
+    with transaction() as tx:
+        user, granted = _lock_grant(tx, name, permission)
+        if granted is not None:
+            return
+        tx.session.add(UserPermission(user_id=user.id, permission=permission))
+        event = PermissionGranted(user_id=user.id, permission=permission, audience=audience_of(user_ids=[user.id]))
+        tx.emit(event, actor_id=None)
+        tx.audit("auth.permission_granted", actor_id=None, target=user, changes={"permission": [None, permission]})
+        tx.after_commit(lambda: authentication.forget(user.id))
+
+
+def revoke_permission(*, name: str, permission: str) -> None:
+    """Take back what ``grant_permission`` gave; what comes with the role stays. Raises as that does."""
+    with transaction() as tx:
+        user, granted = _lock_grant(tx, name, permission)
+        if granted is None:
+            return
+        tx.session.delete(granted)
+        event = PermissionRevoked(user_id=user.id, permission=permission, audience=audience_of(user_ids=[user.id]))
+        tx.emit(event, actor_id=None)
+        tx.audit("auth.permission_revoked", actor_id=None, target=user, changes={"permission": [permission, None]})
+        tx.after_commit(lambda: authentication.forget(user.id))
 
 
 def _create_user(*, values: Mapping[str, Any], password: str, role: str, is_own: bool) -> User:
@@ -124,6 +189,25 @@ def _assign(user: User, values: Mapping[str, Any]) -> None:
         setattr(user, name, value)
     user.email_key = queries.comparable(user.email)
     user.username_key = queries.comparable(user.username)
+
+
+def _described(user: User) -> dict[str, Any]:
+    return plain_values(user, COLUMNS) | {"profile_picture": user.profile_picture_id}
+
+
+def _remove_picture(tx: Transaction, file_id: int | None) -> None:
+    if file_id is not None:
+        removal.remove_files(tx, [file_id])
+
+
+def _lock_grant(tx: Transaction, name: str, permission: str) -> tuple[User, UserPermission | None]:
+    if permission not in PERMISSIONS:
+        raise UnknownPermissionError(permission)
+    user = queries.find_user(name)
+    if user is None:
+        raise UserNotFoundError
+    sessions.lock_user(tx, user.id)
+    return user, tx.session.get(UserPermission, (user.id, permission))
 
 
 def _require_other_administrator(tx: Transaction, actor: Actor) -> None:

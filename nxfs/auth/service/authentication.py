@@ -93,5 +93,5 @@ def _load_actor(claims: tokens.AccessClaims) -> Actor:
         language=identity.language,
         session_id=identity.session_id,
         last_seen=identity.last_seen,
-        permissions=permissions_of(identity.role, (identity.granted or "").split(",")),
+        permissions=permissions_of(identity.role, queries.names_in(identity.granted)),
     )

@@ -19,6 +19,10 @@ from nxfs.core.uploads import Upload
 # ISO 8601 has weeks too, as in 2026-W01-1.
 NO_FILE = Text("Choose a file.", "Velg en fil.")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# RFC 3339.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class Integer(ma.fields.Integer):
@@ -102,7 +106,15 @@ class Date(ma.fields.Date):
 
 
 class Moment(ma.fields.DateTime):
-    """A time on the wire: UTC ISO 8601 with ``Z``."""
+    """A time on the wire: UTC ISO 8601 with ``Z``. Loaded with any zone, and never without one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dt.datetime:
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        try:
+            return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
 
     def _serialize(self, value: dt.datetime | None, attr: str | None, obj: Any, **keywords: Any) -> str | None:
         return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

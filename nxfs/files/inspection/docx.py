@@ -96,11 +96,14 @@ def _require_bare_directory(file: IO[bytes], size: int) -> None:
     if end[:4] != b"PK\x05\x06":
         raise Refused(_what_follows(file, size))
     disk, _, here, entries, length, start, comment = struct.unpack("<HHHHIIH", end[4:])
+    # 65,535 says that the true number stands elsewhere, and is too many anyway.
+    if max(here, entries) > MOST_ENTRIES:
+        raise Refused(Refusal.EXPANDS)
     if disk or here != entries or comment or start + length != size - _END_BYTES:
         raise Refused(Refusal.DISGUISED)
-    # 65,535 says that the true number stands elsewhere. Counted in the directory as well, since the number may lie.
+    # The number may lie.
     file.seek(start)
-    if entries > MOST_ENTRIES or file.read(length).count(b"PK\x01\x02") > 2 * MOST_ENTRIES:
+    if file.read(length).count(b"PK\x01\x02") > 2 * MOST_ENTRIES:
         raise Refused(Refusal.EXPANDS)
 
 

@@ -22,6 +22,9 @@ _TAIL_BYTES = 4096
 _END = b"%%EOF"
 _FILLING = b"\0\t\n\f\r "
 
+# How qpdf warns of a stream that it leaves out.
+_UNSEEN = ("error decoding stream", "unfilterable stream", "object stream")
+
 _SCRIPT_KEYS = frozenset({"/JS", "/JavaScript", "/XFA", "/RichMediaContent", "/RichMediaSettings", "/OnInstantiate"})
 _ATTACHMENT_KEYS = frozenset({"/EmbeddedFiles", "/EF", "/AF"})
 _SCRIPT_ACTIONS = frozenset({"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/GoToE", "/RichMediaExecute"})
@@ -66,6 +69,15 @@ def inspect_pdf(source: Path) -> None:
         raise Refused(Refusal.EXPANDS)
 
 
+def _require_all_seen(document: pikepdf.Pdf) -> None:
+    """Refuse a document with objects in a stream that could not be unpacked; a reader might see them."""
+    for warning in document.get_warnings():
+        if "limit exceeded" in str(warning):
+            raise Refused(Refusal.EXPANDS)
+        if any(words in str(warning) for words in _UNSEEN):
+            raise Refused(Refusal.DAMAGED)
+
+
 def _require_clean_ends(source: Path) -> None:
     with source.open("rb") as file:
         head = file.read(5)
@@ -92,6 +104,7 @@ def _inspect(document: pikepdf.Pdf) -> None:
         raise Refused(Refusal.TOO_DIFFICULT)
     _look_through(document.objects)
     _look_through([document.trailer])
+    _require_all_seen(document)
     if len(document.pages) == 0:
         raise Refused(Refusal.DAMAGED)
 

@@ -44,7 +44,6 @@ def open_derivative(file: StoredFile, width: int) -> Reading:
     for _ in range(2):
         if not _is_ready(sha256, width):
             _make_once(sha256, name, width)
-        db.session.rollback()
         try:
             return current_storage().open(keys.of_derivative(sha256, width))
         except MissingObjectError:
@@ -85,7 +84,10 @@ def _make_or_wait(sha256: str, name: str, width: int) -> None:
 def _is_ready(sha256: str, width: int) -> bool:
     db.session.rollback()
     ready = select(FileDerivative.height).where(FileDerivative.sha256 == sha256, FileDerivative.width == width)
-    return db.session.scalar(ready) is not None
+    is_ready = db.session.scalar(ready) is not None
+    # Whoever waits next must not hold a connection of the pool meanwhile.
+    db.session.rollback()
+    return is_ready
 
 
 def _claim(sha256: str, width: int) -> datetime | None:

@@ -14,6 +14,7 @@ from nxfs.core.pagination import Page, fetch_page
 from nxfs.extensions import db
 from nxfs.tasks.errors import MemberNotFoundError, ProjectNotFoundError
 from nxfs.tasks.models import Project, ProjectMember, Task
+from nxfs.tasks.queries.images import OF_PROJECTS, images_column
 from nxfs.tasks.queries.visibility import sees_project
 
 DEFAULT_ORDERING = [("created_at", True)]
@@ -37,6 +38,7 @@ COLUMNS = (
     Project.created_at,
     Project.updated_at,
     db.type_coerce(_task_ids, IdentifierList).label("tasks"),
+    images_column(OF_PROJECTS),
 )
 
 

@@ -19,6 +19,7 @@ from nxfs.extensions import db
 from nxfs.tasks.errors import TaskNotFoundError
 from nxfs.tasks.models import Task, task_categories
 from nxfs.tasks.queries import facets, references
+from nxfs.tasks.queries.images import OF_TASKS, images_column
 from nxfs.tasks.queries.references import References
 from nxfs.tasks.queries.visibility import sees_task, visible_facets
 
@@ -51,6 +52,7 @@ COLUMNS = (
     Task.created_at,
     Task.updated_at,
     db.type_coerce(_category_ids, IdentifierList).label("category"),
+    images_column(OF_TASKS),
 )
 
 

@@ -87,7 +87,7 @@ class ProjectById(MethodView):
     @blp.response(204)
     @blp.raises(NotFoundError, ForbiddenError)
     def delete(self, project_id: int, precondition: Precondition) -> None:
-        """Delete a project; its tasks stay."""
+        """Delete a project with its pictures; its tasks stay."""
         service.delete_project(actor=current_actor(), project_id=project_id, precondition=precondition)
 
 
@@ -96,7 +96,10 @@ class ProjectById(MethodView):
 @blp.response(201, ProjectSchema)
 @blp.raises(NotFoundError, BusinessRuleError)
 def duplicate_project(project_id: int) -> Any:
-    """Create a copy of a project with its tasks, all open."""
+    """Create a copy of a project with its tasks, all open.
+
+    Pictures are not copied, neither those of the project nor those of its tasks.
+    """
     copy_id = service.duplicate_project(actor=current_actor(), project_id=project_id)
     return queries.get_project(actor=current_actor(), project_id=copy_id)
 

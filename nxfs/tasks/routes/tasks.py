@@ -83,7 +83,7 @@ class TaskById(MethodView):
     @blp.response(204)
     @blp.raises(NotFoundError, ForbiddenError)
     def delete(self, task_id: int, precondition: Precondition) -> None:
-        """Delete a task."""
+        """Delete a task with its pictures."""
         service.delete_task(actor=current_actor(), task_id=task_id, precondition=precondition)
 
 
@@ -92,6 +92,9 @@ class TaskById(MethodView):
 @blp.response(201, TaskSchema)
 @blp.raises(NotFoundError)
 def duplicate_task(task_id: int) -> Any:
-    """Create an open copy of a task."""
+    """Create an open copy of a task.
+
+    Its pictures are not copied.
+    """
     copy_id = service.duplicate_task(actor=current_actor(), task_id=task_id)
     return queries.get_task(actor=current_actor(), task_id=copy_id)

@@ -9,6 +9,7 @@ from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import Schema
 from nxfs.core.filters import AnyOf, Ordering, SearchText
 from nxfs.tasks.models import STATUSES
+from nxfs.tasks.schemas.images import ProjectImageSchema
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
 
 LONGEST_TEXT = 10_000
@@ -28,6 +29,9 @@ class ProjectSchema(StatusSchema):
     user_id = ma.fields.Integer(required=True, metadata={"example": 12, "description": "Its owner."})
     tasks = ma.fields.List(
         ma.fields.Integer(metadata={"example": 412}), required=True, metadata={"description": "Ids of its tasks."}
+    )
+    images = ma.fields.List(
+        ma.fields.Nested(ProjectImageSchema), required=True, metadata={"description": "Its pictures, the oldest first."}
     )
     created_at = fields.Moment(required=True, metadata={"example": "2026-01-31T12:00:00Z"})
     updated_at = fields.Moment(required=True, metadata={"example": "2026-02-01T08:30:00Z"})

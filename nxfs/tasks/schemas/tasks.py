@@ -14,6 +14,7 @@ from nxfs.core.api.schema import Schema
 from nxfs.core.filters import AnyOf, Ordering, SearchText
 from nxfs.core.messages import Text
 from nxfs.tasks.models import PRIORITIES, STATUSES
+from nxfs.tasks.schemas.images import TaskImageSchema
 from nxfs.tasks.schemas.status import StatusInputSchema, StatusSchema
 
 LONGEST_TEXT = 10_000
@@ -46,6 +47,9 @@ class TaskSchema(StatusSchema):
     )
     user_id = ma.fields.Integer(required=True, metadata={"example": 12, "description": "Who created it."})
     assignee_id = ma.fields.Integer(required=True, allow_none=True, metadata={"example": 15})
+    images = ma.fields.List(
+        ma.fields.Nested(TaskImageSchema), required=True, metadata={"description": "Its pictures, the oldest first."}
+    )
     created_at = fields.Moment(required=True, metadata={"example": "2026-01-31T12:00:00Z"})
     updated_at = fields.Moment(required=True, metadata={"example": "2026-02-01T08:30:00Z"})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from nxfs.core import search, slugs
+from nxfs.core import names, search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
 from nxfs.core.transaction import transaction
@@ -23,7 +23,6 @@ from nxfs.tasks.errors import (
 )
 from nxfs.tasks.events import CategoryCreated, CategoryDeleted, CategoryUpdated
 from nxfs.tasks.models import Category, Task, task_categories
-from nxfs.tasks.queries import references
 from nxfs.tasks.service import tasks
 
 FIELDS = ("name", "name_nb", "slug", "description", "color")
@@ -147,7 +146,7 @@ def _assign(category: Category, values: Mapping[str, Any]) -> None:
         if field in values and field != "slug":
             setattr(category, field, values[field])
     if "name" in values:
-        category.name_key = references.name_key(category.name)
+        category.name_key = names.name_key(category.name)
     if values.get("slug"):
         category.slug = values["slug"]
     elif category.slug is None or "slug" in values:

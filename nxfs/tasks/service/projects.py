@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from nxfs.auth.models import User
-from nxfs.core import search, slugs
+from nxfs.core import names, search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
 from nxfs.core.events import audience_of
@@ -31,14 +31,16 @@ from nxfs.tasks.events import (
     ProjectMemberAdded,
     ProjectMemberRemoved,
     ProjectUpdated,
+    project_audience,
 )
 from nxfs.tasks.models import Project, ProjectMember, Task
-from nxfs.tasks.queries import references
+from nxfs.tasks.queries.images import OF_PROJECTS
 from nxfs.tasks.queries.visibility import sees_project
-from nxfs.tasks.service import tasks
+from nxfs.tasks.service import images, tasks
 
 FIELDS = ("name", "name_nb", "description", "description_nb", "status")
 AUDITED = (*FIELDS, "completed_at")
+LONGEST_NAME = 200
 MOST_DUPLICATED_TASKS = 500
 
 
@@ -52,7 +54,7 @@ def create_project(*, actor: Actor, values: Mapping[str, Any]) -> int:
         _assign(project, values)
         tx.session.add(project)
         tx.session.flush()
-        tx.emit(ProjectCreated(project_id=project.id, audience=_audience(project)), actor_id=actor.id)
+        tx.emit(ProjectCreated(project_id=project.id, audience=project_audience(project)), actor_id=actor.id)
         changes = difference({}, plain_values(project, AUDITED))
         tx.audit("tasks.project_created", actor_id=actor.id, target=project, changes=changes)
         # Locked in one order, so that two such requests cannot wait for each other.
@@ -76,13 +78,13 @@ def update_project(
         changes = difference(before, plain_values(project, AUDITED))
         if not changes:
             return
-        event = ProjectUpdated(project_id=project.id, fields=tuple(changes), audience=_audience(project))
+        event = ProjectUpdated(project_id=project.id, fields=tuple(changes), audience=project_audience(project))
         tx.emit(event, actor_id=actor.id)
         tx.audit("tasks.project_updated", actor_id=actor.id, target=project, changes=changes)
 
 
 def delete_project(*, actor: Actor, project_id: int, precondition: Precondition = NO_PRECONDITION) -> None:
-    """Delete the project; its tasks stay, without a project.
+    """Delete the project with its pictures; its tasks stay, without a project.
 
     Raises ``ProjectNotFoundError``, ``ForbiddenError`` for a member, ``PreconditionFailedError``.
     """
@@ -97,13 +99,14 @@ def delete_project(*, actor: Actor, project_id: int, precondition: Precondition 
         tasks.touch_tasks(Task.project_id == project_id, project_id=None)
         tx.emit(ProjectDeleted(project_id=project_id, audience=heard), actor_id=actor.id)
         tx.audit("tasks.project_deleted", actor_id=actor.id, target=project, changes=changes)
+        images.remove_all_images(tx, OF_PROJECTS, [project_id])
         tx.session.delete(project)
 
 
 def duplicate_project(*, actor: Actor, project_id: int) -> int:
     """Create a copy of the project, owned by ``actor``, with open copies of its tasks, and return its id.
 
-    Raises ``ProjectNotFoundError``, ``ProjectTooLargeError``.
+    Pictures are not copied. Raises ``ProjectNotFoundError``, ``ProjectTooLargeError``.
     """
     with transaction():
         original = _lock_project(actor, project_id)
@@ -111,7 +114,8 @@ def duplicate_project(*, actor: Actor, project_id: int) -> int:
         if count > MOST_DUPLICATED_TASKS:
             raise ProjectTooLargeError(most=MOST_DUPLICATED_TASKS)
         values = {field: getattr(original, field) for field in FIELDS}
-        values |= {"name": tasks.copy_name(actor, original.name), "status": "todo"}
+        name = names.copy_name(original.name, language=actor.language, longest=LONGEST_NAME)
+        values |= {"name": name, "status": "todo"}
         copy_id = create_project(actor=actor, values=values)
         originals = db.session.scalars(select(Task).where(Task.project_id == project_id).order_by(Task.id)).all()
         tasks.copy_tasks(actor, originals, project_id=copy_id)
@@ -131,7 +135,7 @@ def add_member(*, actor: Actor, project_id: int, user_id: int) -> None:
         if user_id == project.user_id or _is_member(project_id, user_id):
             raise MemberExistsError
         tx.session.add(ProjectMember(project_id=project_id, user_id=user_id))
-        event = ProjectMemberAdded(project_id=project_id, user_id=user_id, audience=_audience(project, user_id))
+        event = ProjectMemberAdded(project_id=project_id, user_id=user_id, audience=project_audience(project, user_id))
         tx.emit(event, actor_id=actor.id)
         changes = {"member": [None, user_id]}
         tx.audit("tasks.project_member_added", actor_id=actor.id, target=project, changes=changes)
@@ -149,7 +153,9 @@ def remove_member(*, actor: Actor, project_id: int, user_id: int) -> None:
             raise MemberNotFoundError
         membership = (ProjectMember.project_id == project_id) & (ProjectMember.user_id == user_id)
         tx.session.execute(delete(ProjectMember).where(membership))
-        event = ProjectMemberRemoved(project_id=project_id, user_id=user_id, audience=_audience(project, user_id))
+        event = ProjectMemberRemoved(
+            project_id=project_id, user_id=user_id, audience=project_audience(project, user_id)
+        )
         tx.emit(event, actor_id=actor.id)
         changes = {"member": [user_id, None]}
         tx.audit("tasks.project_member_removed", actor_id=actor.id, target=project, changes=changes)
@@ -198,17 +204,13 @@ def _is_member(project_id: int, user_id: int) -> bool:
     return db.session.get(ProjectMember, (project_id, user_id)) is not None
 
 
-def _audience(project: Project, *user_ids: int) -> tuple[str, ...]:
-    return audience_of(user_ids=(project.user_id, *user_ids), project_ids=(project.id,))
-
-
 def _assign(project: Project, values: Mapping[str, Any]) -> None:
     for field in FIELDS:
         if field in values and field != "status":
             setattr(project, field, values[field])
     project.take_status(values)
     if "name" in values:
-        project.name_key = references.name_key(project.name)
+        project.name_key = names.name_key(project.name)
         project.slug = slugs.slug_of(project.name) or "project"
     texts = (project.name, project.name_nb, project.description, project.description_nb)
     project.search_document = search.document_of(*texts)

@@ -12,16 +12,17 @@ from nxfs.auth.models import User
 from nxfs.core import clock, search
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
-from nxfs.core.events import audience_of
-from nxfs.core.messages import Text
+from nxfs.core.names import copy_name
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
 from nxfs.tasks import policies
 from nxfs.tasks.errors import TaskNotFoundError, unknown_reference
-from nxfs.tasks.events import TaskCreated, TaskDeleted, TaskUpdated
+from nxfs.tasks.events import TaskCreated, TaskDeleted, TaskUpdated, task_audience
 from nxfs.tasks.models import Category, Project, Task, task_categories
+from nxfs.tasks.queries.images import OF_TASKS
 from nxfs.tasks.queries.visibility import sees_project, sees_task
+from nxfs.tasks.service import images
 
 # The fields of the wire and the columns they live in; "category" lives in a table of its own.
 COLUMNS = {
@@ -39,7 +40,6 @@ COLUMNS = {
 }
 AUDITED = (*COLUMNS.values(), "completed_at")
 SEARCHED = frozenset({"title", "title_nb", "description", "description_nb", "notes"})
-COPY = Text("{title} (copy)", "{title} (kopi)")
 LONGEST_TITLE = 200
 
 
@@ -79,7 +79,7 @@ def update_task(
         held = _hold(actor, values)
         task = lock_task(actor, task_id)
         precondition.require(task.version)
-        heard_before = audience(task)
+        heard_before = task_audience(task)
         before = plain_values(task, AUDITED) | {"category": sorted(_categories_of_many([task_id]).get(task_id, ()))}
         _require_references(values, task, held)
         _assign(task, values)
@@ -91,13 +91,13 @@ def update_task(
         if "category" in changes:
             tx.session.execute(delete(task_categories).where(task_categories.c.task_id == task_id))
             _link_categories({task_id: category})
-        heard = tuple(sorted({*heard_before, *audience(task)}))
+        heard = tuple(sorted({*heard_before, *task_audience(task)}))
         tx.emit(TaskUpdated(task_id=task.id, fields=tuple(changes), audience=heard), actor_id=actor.id)
         tx.audit("tasks.task_updated", actor_id=actor.id, target=task, changes=changes)
 
 
 def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_PRECONDITION) -> None:
-    """Delete the task.
+    """Delete the task with its pictures.
 
     Raises ``TaskNotFoundError``, ``ForbiddenError`` for a mere assignee, ``PreconditionFailedError``.
     """
@@ -106,20 +106,24 @@ def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_P
         precondition.require(task.version)
         is_member = task.project_id is not None and _sees_project(actor, task.project_id)
         policies.require(policies.can_delete_task(actor, task, is_project_member=is_member))
-        tx.emit(TaskDeleted(task_id=task.id, audience=audience(task)), actor_id=actor.id)
+        tx.emit(TaskDeleted(task_id=task.id, audience=task_audience(task)), actor_id=actor.id)
         tx.audit(
             "tasks.task_deleted", actor_id=actor.id, target=task, changes=difference(plain_values(task, AUDITED), {})
         )
+        images.remove_all_images(tx, OF_TASKS, [task_id])
         tx.session.delete(task)
 
 
 def duplicate_task(*, actor: Actor, task_id: int) -> int:
-    """Create an open copy of the task, owned by ``actor``, and return its id. Raises ``TaskNotFoundError``."""
+    """Create an open copy of the task, without its pictures, owned by ``actor``, and return its id.
+
+    Raises ``TaskNotFoundError``.
+    """
     with transaction():
         original = db.session.scalar(select(Task).where(Task.id == task_id, sees_task(actor)))
         if original is None:
             raise TaskNotFoundError
-        title = copy_name(actor, original.title)
+        title = copy_name(original.title, language=actor.language, longest=LONGEST_TITLE)
         (copy_id,) = copy_tasks(actor, [original], project_id=original.project_id, title=title)
     return copy_id
 
@@ -166,20 +170,8 @@ def lock_task(actor: Actor, task_id: int) -> Task:
     return task
 
 
-def audience(task: Task) -> tuple[str, ...]:
-    """Return who may hear of changes to the task."""
-    return audience_of(user_ids=(task.user_id, task.assignee_id), project_ids=(task.project_id,))
-
-
-def copy_name(actor: Actor, name: str) -> str:
-    """Return the name of a copy in the actor's language, cut to the longest title."""
-    wording = COPY.nb if actor.language == "no" else COPY.en
-    room = LONGEST_TITLE - len(wording.format(title=""))
-    return wording.format(title=name[:room])
-
-
 def _log_creation(tx: Transaction, actor: Actor, task: Task, category_ids: Iterable[int] | None) -> None:
-    tx.emit(TaskCreated(task_id=task.id, audience=audience(task)), actor_id=actor.id)
+    tx.emit(TaskCreated(task_id=task.id, audience=task_audience(task)), actor_id=actor.id)
     changes = difference({}, plain_values(task, AUDITED) | {"category": category_ids})
     tx.audit("tasks.task_created", actor_id=actor.id, target=task, changes=changes)
 

@@ -24,17 +24,11 @@ def main() -> None:
             answer = child.inspect(sample, source, target)
             elapsed = 1000 * (time.perf_counter() - started)
             target.unlink(missing_ok=True)
-            verdict = (
-                sample.verdict
-                if answer["ok"] and isinstance(sample.verdict, str)
-                else "accepted"
-                if answer["ok"]
-                else answer["refusal"]
-            )
-            expected = getattr(sample.verdict, "name", sample.verdict)
-            mark = " " if verdict == expected or (answer["ok"] and isinstance(sample.verdict, str)) else "!"
+            expected = sample.verdict if isinstance(sample.verdict, str) else sample.verdict.name
+            verdict = answer.get("refusal") or (expected if isinstance(sample.verdict, str) else "accepted")
+            mark = " " if verdict == expected else "!"
             peak = (answer["peak_kb"] or 0) / 1024
-            sys.stdout.write(f"{mark} {sample.name:40} -> {expected:18} {peak:7.1f} MB {elapsed:7.0f} ms\n")
+            sys.stdout.write(f"{mark} {sample.name:40} -> {verdict:18} {peak:7.1f} MB {elapsed:7.0f} ms\n")
     child.close()
 
 

@@ -1,0 +1,1 @@
+"""Reads of posts, tags and the media library."""

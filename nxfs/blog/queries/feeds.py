@@ -1,0 +1,33 @@
+"""Reads for feeds and the sitemap: the newest public posts, with no more than those need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from nxfs.blog.models import Post
+from nxfs.blog.queries.posts import columns
+from nxfs.blog.queries.visibility import is_public
+from nxfs.extensions import db
+
+MOST_ENTRIES = 50
+# More than these no sitemap may name.
+MOST_ADDRESSES = 50_000
+
+_newest_first = (Post.published_at.desc(), Post.id.desc())
+
+
+def list_newest_posts() -> Sequence[Row[Any]]:
+    """Return the newest public posts, the newest first."""
+    # Wide rows are read for these only.
+    newest = select(Post.id).where(is_public()).order_by(*_newest_first).limit(MOST_ENTRIES)
+    wanted = select(*columns(has_email=False)).where(Post.id.in_(newest))
+    return db.session.execute(wanted.order_by(*_newest_first)).all()
+
+
+def list_addresses() -> Sequence[Row[Any]]:
+    """Return slug and times of the public posts, the newest first."""
+    wanted = select(Post.slug, Post.published_at, Post.updated_at).where(is_public())
+    return db.session.execute(wanted.order_by(*_newest_first).limit(MOST_ADDRESSES)).all()

@@ -1,0 +1,1 @@
+"""Addresses of posts, tags, feeds and the media library."""

@@ -1,0 +1,1 @@
+"""Wire forms of posts, tags and the media library."""

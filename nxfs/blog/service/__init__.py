@@ -1,0 +1,1 @@
+"""Writes of posts, tags and the media library."""

@@ -1,0 +1,1 @@
+"""Tests of posts, tags, feeds and the media library."""
