@@ -71,7 +71,7 @@ def measure_logins(place: Place) -> LoginLatency:
     connection = KeptConnection(place.server.port, place.headers["ordinary"])
     _get(connection)
     end = time.monotonic() + ALONE_SECONDS
-    alone = _poll(connection, lambda: time.monotonic() < end)
+    alone = poll(connection, lambda: time.monotonic() < end)
     usernames = [f"user{FIRST_LOGIN_USER + number}" for number in range(PARALLEL_LOGINS)]
     command = [sys.executable, "-m", "bench.logins", str(place.server.port), str(LOGIN_ROUNDS), *usernames]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -80,7 +80,7 @@ def measure_logins(place: Place) -> LoginLatency:
         process.stdin.close()
         end = time.monotonic() + LOGIN_SECONDS
         # What it prints at its end fits into a pipe, so that it need not be read meanwhile.
-        during = _poll(connection, lambda: process.poll() is None and time.monotonic() < end)
+        during = poll(connection, lambda: process.poll() is None and time.monotonic() < end)
         process.kill()
         output, errors = process.stdout.read(), process.stderr.read()
     connection.close()
@@ -89,7 +89,8 @@ def measure_logins(place: Place) -> LoginLatency:
     return LoginLatency(alone, during, Latency(json.loads(output)))
 
 
-def _poll(connection: KeptConnection, goes_on: Callable[[], bool]) -> Latency:
+def poll(connection: KeptConnection, goes_on: Callable[[], bool]) -> Latency:
+    """Ask for the smallest answer every ten milliseconds as long as ``goes_on()``."""
     times = []
     while goes_on():
         times.append(_get(connection))

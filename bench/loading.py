@@ -46,10 +46,10 @@ def load(dataset: Dataset, progress: Callable[[str, int], object] = lambda table
         with connection.begin():
             structures = _drop_structures(connection)
             for table, rows in pieces:
-                progress(table.name, _insert(connection, table, rows))
-                _move_sequence(connection, table)
+                progress(table.name, insert_rows(connection, table, rows))
+                move_sequence(connection, table)
             _build_structures(connection, structures)
-    _settle()
+    settle()
 
 
 def _drop_structures(connection: Connection) -> Sequence[Row[Any]]:
@@ -78,7 +78,8 @@ def _build_structures(connection: Connection, structures: Sequence[Row[Any]]) ->
         connection.exec_driver_sql("ALTER TABLE task_categories ENABLE TRIGGER USER")
 
 
-def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
+def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
+    """Insert ``rows`` in large pieces and return how many they are."""
     count = 0
     remaining: Iterator[dict[str, Any]] = iter(rows)
     while batch := list(islice(remaining, ROWS_AT_ONCE)):
@@ -87,14 +88,15 @@ def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]
     return count
 
 
-def _move_sequence(connection: Connection, table: Table) -> None:
+def move_sequence(connection: Connection, table: Table) -> None:
+    """Let the next id of ``table`` be one that no row has."""
     if connection.dialect.name == "postgresql" and "id" in table.c:
         sequence = func.pg_get_serial_sequence(table.name, "id")
         largest = select(func.max(table.c.id)).scalar_subquery()
         connection.execute(select(func.setval(sequence, largest)))
 
 
-def _settle() -> None:
+def settle() -> None:
     """Do what PostgreSQL does by itself a minute after a large change; SQLite does nothing of the kind."""
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -88,7 +88,7 @@ def measure_cases(place: Place, random_count: int, progress: Callable[[int, int]
     connections = {role: KeptConnection(place.server.port, headers) for role, headers in place.headers.items()}
     measurements = []
     for group, case in pairs:
-        measurements.append(_measure(connections[case.role], group, case))
+        measurements.append(measure(connections[case.role], group, case, path_of(case.parameters)))
         progress(len(measurements), len(pairs))
     for connection in connections.values():
         connection.close()
@@ -119,19 +119,19 @@ def _group_of(parameters: Parameters) -> str:
     return FILTERS if parameters.keys() - {"page"} else NO_FILTER
 
 
-def _measure(connection: KeptConnection, group: str, case: Case) -> Measurement:
-    path = path_of(case.parameters)
+def measure(connection: KeptConnection, group: str, case: Case, path: str) -> Measurement:
+    """Ask for the list at ``path`` several times and return what came of it."""
     # Not compressed, because its body is read. Not counted otherwise, unless it is too slow to ask again.
     response, content, wall = connection.get(path)
     failure = _failure_of(case, response, content)
     answer = json.loads(content) if response.status == 200 else {"results": (), "count": 0}
-    warm_up = (_server_time(response), wall)
-    times, statements, spent = [], [_statements(response)], wall
+    warm_up = (server_time(response), wall)
+    times, statements, spent = [], [statements_of(response)], wall
     while failure is None and len(times) < MEASURED_REQUESTS and spent < MOST_SECONDS * 1000:
         response, content, wall = connection.get(path, BROWSER)
         failure = _failure_of(case, response, content)
-        times.append((_server_time(response), wall))
-        statements.append(_statements(response))
+        times.append((server_time(response), wall))
+        statements.append(statements_of(response))
         spent += wall
     server_times, wall_times = zip(*(times or [warm_up]), strict=True)
     rows = len(answer["results"])
@@ -145,9 +145,11 @@ def _failure_of(case: Case, response: HTTPResponse, content: bytes) -> str | Non
     return f"answered {response.status}: {content[:200]!r}"
 
 
-def _server_time(response: HTTPResponse) -> float:
+def server_time(response: HTTPResponse) -> float:
+    """Return how many milliseconds the server says that it took."""
     return float(response.headers["X-Response-Time"].removesuffix("s")) * 1000
 
 
-def _statements(response: HTTPResponse) -> int:
+def statements_of(response: HTTPResponse) -> int:
+    """Return how many SQL statements the server says that it sent."""
     return int(response.headers["X-DB-Queries"])

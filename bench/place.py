@@ -50,22 +50,23 @@ class _Reporting(Dataset):
 @contextmanager
 def begin(engine: str, directory: Path, size: Size) -> Iterator[Place]:
     """Make and load a database of ``engine`` and start a server on it; stop it afterwards."""
-    server = ServerProcess(_new_database(engine, directory), directory, environment=ENVIRONMENT)
+    server = ServerProcess(new_database(engine, directory), directory, environment=ENVIRONMENT)
     server.flask("db", "upgrade")
     app = create_app(Config.from_environment(server.environment))
     with app.app_context():
         _load(engine, size)
-        headers = {role: _sign_in(user_id) for role, user_id in USERS.items()}
-        _let_go()
+        headers = {role: sign_in(user_id) for role, user_id in USERS.items()}
+        let_go()
     with server:
         try:
             yield Place(engine, server, app, headers)
         finally:
             with app.app_context():
-                _let_go()
+                let_go()
 
 
-def _new_database(engine: str, directory: Path) -> str:
+def new_database(engine: str, directory: Path) -> str:
+    """Return the address of an empty database of ``engine``."""
     if engine == "sqlite":
         return f"sqlite:///{directory / 'nxfs.db'}"
     services.POSTGRESQL_SETTINGS["shared_buffers"] = SHARED_BUFFERS
@@ -79,10 +80,12 @@ def _load(engine: str, size: Size) -> None:
     print(f"  loaded in {time.monotonic() - began:.0f} s", flush=True)
 
 
-def _sign_in(user_id: int) -> dict[str, str]:
+def sign_in(user_id: int) -> dict[str, str]:
+    """Return the headers that sign the user in."""
     return bearer(open_session(db.session.get_one(User, user_id)).access)
 
 
-def _let_go() -> None:
+def let_go() -> None:
+    """Close the connections of this process to the database."""
     db.session.remove()
     db.engine.dispose()

@@ -78,12 +78,12 @@ def terminal_lines(results: Results) -> Iterator[str]:
     yield from _case_table(_by_slowness(results.measurements)[:SLOWEST_SHOWN])
     yield from _plan_lines(results.plans)
     yield f"\n{results.engine}: {KEPT_REQUESTS} GET /api/auth/me/ over one connection, milliseconds from the client"
-    yield from _table(("", "p50", "p99", "max"), [("kept alive", *_latency_cells(results.kept))])
+    yield from table(("", "p50", "p99", "max"), [("kept alive", *_latency_cells(results.kept))])
     yield f"There is {'a' if results.kept.p99 >= STALL_MILLISECONDS else 'no'} 40 ms stall."
     yield from _login_lines(results)
     yield f"\n{results.engine}: figures"
     rows = [(each.name, each.measured, "met" if each.is_met else "MISSED") for each in figures(results)]
-    yield from _table(("figure", "measured", ""), rows)
+    yield from table(("figure", "measured", ""), rows)
 
 
 def write_file(results: Results) -> Path:
@@ -123,7 +123,7 @@ def _group_table(measurements: Sequence[Measurement]) -> Iterator[str]:
             middle = median(each.median for each in members)
             most = max(each.statements for each in members)
             rows.append((group, len(members), f"{middle:.0f}", f"{worst.median:.0f}", slow, most, worst.case.name))
-    yield from _table(("group", "cases", "median", "worst", f"> {MOST_MILLISECONDS}", "max SQL", "worst case"), rows)
+    yield from table(("group", "cases", "median", "worst", f"> {MOST_MILLISECONDS}", "max SQL", "worst case"), rows)
 
 
 def _case_table(measurements: Sequence[Measurement]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _case_table(measurements: Sequence[Measurement]) -> Iterator[str]:
         )
         for each in measurements
     ]
-    yield from _table(("case", "role", "median", "max", "client", "rows", "count", "SQL", "query"), rows)
+    yield from table(("case", "role", "median", "max", "client", "rows", "count", "SQL", "query"), rows)
 
 
 def _plan_lines(plans: Sequence[Plan]) -> Iterator[str]:
@@ -167,7 +167,7 @@ def _login_lines(results: Results) -> Iterator[str]:
         (f"during {PARALLEL_LOGINS} parallel logins", len(logins.during.times), *_latency_cells(logins.during)),
         (f"the logins, {LOGIN_ROUNDS} rounds", len(logins.logins.times), *_latency_cells(logins.logins)),
     ]
-    yield from _table(("", "requests", "median", "p99", "max"), rows)
+    yield from table(("", "requests", "median", "p99", "max"), rows)
     yield f"The longest during the logins took {difference:+.1f} ms against the longest alone."
 
 
@@ -175,7 +175,8 @@ def _latency_cells(latency: Latency) -> tuple[str, str, str]:
     return f"{latency.median:.1f}", f"{latency.p99:.1f}", f"{latency.longest:.1f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of a table, numbers to the right."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
     is_number = [all(row[index].replace(".", "").isdecimal() for row in cells[1:]) for index in range(len(head))]

@@ -27,9 +27,20 @@ def run_migrations() -> None:
             render_as_batch=True,
             transactional_ddl=True,
         )
-        with connection.begin():
-            context.run_migrations()
-        if connection.dialect.name == "sqlite":
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            # SQLite alters a table by copying it, and dropping the original must not delete what refers to its rows.
+            # Directly, because inside a transaction this has no effect.
+            connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                context.run_migrations()
+                if is_sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                    raise RuntimeError(f"Rows refer to others that are missing: {broken[:10]}")
+        finally:
+            if is_sqlite:
+                connection.connection.driver_connection.execute("PRAGMA foreign_keys = ON")
+        if is_sqlite:
             # PostgreSQL's autovacuum keeps the planner's figures; SQLite has them only from here.
             connection.exec_driver_sql("PRAGMA analysis_limit = 1000")
             connection.exec_driver_sql("ANALYZE")

@@ -1,17 +1,14 @@
-"""Small valid pictures, the forms that carry them, and what the storage holds."""
+"""Forms that carry pictures, and what the storage holds."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
 from collections.abc import Callable
-from io import BytesIO
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from sqlalchemy import select
 
 from nxfs.extensions import db
@@ -19,26 +16,16 @@ from nxfs.files.models import FileOwner
 from nxfs.files.service import inspectors
 from nxfs.files.storage import local
 from nxfs.files.storage.selection import current_storage
+from tests.factories.files import part
 
 FORM = "multipart/form-data"
-
-_shades = count(1)
-
-
-def picture(kind: str = "JPEG", size: tuple[int, int] = (24, 16)) -> bytes:
-    """Return the bytes of a picture that differs from all others."""
-    number = next(_shades)
-    colour = (number % 256, number // 256 % 256, 90)
-    content = BytesIO()
-    Image.new("RGB", size, colour).save(content, kind)
-    return content.getvalue()
 
 
 def picture_form(
     field: str = "image", content: bytes | None = None, filename: str = "cabin.jpg", **values: Any
 ) -> dict[str, Any]:
     """Return a form with a file, a new picture unless ``content`` is given, and other ``values``."""
-    return {**values, field: (BytesIO(picture() if content is None else content), filename)}
+    return {**values, field: part(filename, content)}
 
 
 def stored_keys() -> set[str]:

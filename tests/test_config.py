@@ -46,7 +46,11 @@ def test_from_environment_without_variables_gives_typed_defaults():
     assert config.REGISTRATION_OPEN is True
     assert config.SECRET_KEY_PREVIOUS is None
     assert (config.SMTP_URL, config.ADMIN_EMAIL, config.ADMIN_PASSWORD) == (None, None, None)
-    assert (config.MAX_JSON_BYTES, config.MAX_UPLOAD_BYTES) == (1048576, 12582912)
+    assert (config.MAX_JSON_BYTES, config.MAX_UPLOAD_BYTES) == (1048576, 33554432)
+    assert config.MEDIA_URL == f"file://{PROJECT_ROOT}/instance/media"
+    assert (config.MEDIA_QUOTA, config.MEDIA_LINK_MINUTES) == (1073741824, 30)
+    assert (config.S3_ENDPOINT_URL, config.S3_REGION) == (None, "us-east-1")
+    assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY, config.PUBLIC_URL) == (None, None, None)
 
 
 def test_from_environment_with_unknown_or_empty_variables_ignores_them():
@@ -105,6 +109,25 @@ def test_database_url_in_memory_is_for_tests_only():
         ("ADMIN_EMAIL", "a@b@c", "name@example.com"),
         ("LOG_LEVEL", "info", "INFO"),
         ("LOG_FORMAT", "xml", "json or console"),
+        ("MAX_UPLOAD_BYTES", "1023", "from 1024 to 1073741824"),
+        ("MEDIA_URL", "/var/media", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "file://", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "file:///", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "s3://", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "s3://Bucket", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "s3://ab", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "s3://bucket//prefix", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "s3://bucket/pre fix", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_URL", "https://bucket.example", "file:///path/to/directory or s3://bucket/prefix"),
+        ("MEDIA_QUOTA", "-1", "from 0 to 1000000000000"),
+        ("MEDIA_QUOTA", "1 GB", "whole number"),
+        ("MEDIA_LINK_MINUTES", "0", "from 1 to 1440"),
+        ("MEDIA_LINK_MINUTES", "1441", "from 1 to 1440"),
+        ("S3_ENDPOINT_URL", "minio:9000", "https://host"),
+        ("S3_REGION", "x" * 61, "at most 60"),
+        ("S3_ACCESS_KEY_ID", "two\nlines", "printable characters"),
+        ("PUBLIC_URL", "api.example.com", "https://host"),
+        ("PUBLIC_URL", "https://api.example.com?x=1", "https://host"),
     ],
 )
 def test_from_environment_with_a_wrong_value_names_variable_value_and_what_is_allowed(name, value, allowed):
@@ -130,6 +153,7 @@ def test_from_environment_with_a_wrong_value_names_variable_value_and_what_is_al
         ("SMTP_URL", "smtp://u:hunter2@mail?tls=1"),
         ("SMTP_URL", "smtp://u:hunter2@mail?starttls=maybe"),
         ("ADMIN_PASSWORD", "hunter2"),
+        ("S3_SECRET_ACCESS_KEY", "hunter2\t" + "x" * 200),
     ],
 )
 def test_from_environment_with_a_wrong_secret_does_not_show_it(name, value):
@@ -137,6 +161,42 @@ def test_from_environment_with_a_wrong_secret_does_not_show_it(name, value):
         read(**{name: value})
     assert str(caught.value).startswith(f"{name} is (not shown), but ")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("file://data/media", f"file://{PROJECT_ROOT}/data/media"),
+        ("file:///var/media", "file:///var/media"),
+        ("file:///var/bilder på tavla", "file:///var/bilder på tavla"),
+    ],
+)
+def test_media_url_of_a_directory_is_made_absolute(given, expected):
+    assert read(MEDIA_URL=given).MEDIA_URL == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("s3://nxfs-media", "s3://nxfs-media"),
+        ("s3://nxfs.media/", "s3://nxfs.media"),
+        ("s3://nxfs-media/a/b_c/", "s3://nxfs-media/a/b_c"),
+    ],
+)
+def test_media_url_of_a_bucket_needs_a_key(given, expected):
+    key = {"S3_ACCESS_KEY_ID": "id", "S3_SECRET_ACCESS_KEY": "hunter2"}
+    config = read(MEDIA_URL=given, **key)
+    assert (config.MEDIA_URL, config.S3_ACCESS_KEY_ID) == (expected, "id")
+    assert "hunter2" not in repr(config)
+    for name in key:
+        with pytest.raises(ConfigurationError, match=f"{name} is missing, but MEDIA_URL names a bucket"):
+            read(MEDIA_URL=given, **{**key, name: ""})
+
+
+def test_media_quota_of_zero_and_addresses_with_a_slash_are_allowed():
+    config = read(MEDIA_QUOTA="0", PUBLIC_URL="https://api.example.com/nxfs/", S3_ENDPOINT_URL="http://127.0.0.1:9000/")
+    assert config.MEDIA_QUOTA == 0
+    assert (config.PUBLIC_URL, config.S3_ENDPOINT_URL) == ("https://api.example.com/nxfs", "http://127.0.0.1:9000")
 
 
 @pytest.mark.parametrize("value", ["smtp://u:p@h:587?starttls=true", "smtps://h", "smtp://h:25/"])

@@ -34,6 +34,12 @@ TABLES = (
     "post_videos",
     "task_images",
 )
+# What SQLite's copy of the table of users would lose.
+USERS = {
+    "table_args": (sa.CheckConstraint("role IN ('user', 'staff', 'admin')", name="ck_users_role"),),
+    "table_kwargs": {"sqlite_autoincrement": True},
+}
+PICTURE_KEY = "fk_users_profile_picture_id_files"
 # Tables with an inverted index of their words, as tasks have one; these have no facets.
 SEARCHED = ("posts", "media_files")
 
@@ -380,15 +386,12 @@ def upgrade() -> None:
     op.create_index("ix_task_images_task_id", "task_images", ["task_id"], unique=False)
     op.create_index("uq_task_images_file_id", "task_images", ["file_id"], unique=True)
 
-    # Not in batch mode, which would recreate the table of users, and drop what refers to its rows.
-    is_sqlite = op.get_bind().dialect.name == "sqlite"
-    op.execute(
-        f"ALTER TABLE users ADD COLUMN profile_picture_id {'INTEGER' if is_sqlite else 'BIGINT'} "
-        "CONSTRAINT fk_users_profile_picture_id_files REFERENCES files (id) ON DELETE RESTRICT"
-    )
-    op.create_index("ix_users_profile_picture_id", "users", ["profile_picture_id"], unique=False)
+    with op.batch_alter_table("users", **USERS) as batch:
+        batch.add_column(sa.Column("profile_picture_id", IDENTIFIER, nullable=True))
+        batch.create_foreign_key(PICTURE_KEY, "files", ["profile_picture_id"], ["id"], ondelete="RESTRICT")
+        batch.create_index("ix_users_profile_picture_id", ["profile_picture_id"], unique=False)
 
-    search = sqlite_search if is_sqlite else postgresql_search
+    search = sqlite_search if op.get_bind().dialect.name == "sqlite" else postgresql_search
     for table in SEARCHED:
         for statement in search(table):
             op.get_bind().exec_driver_sql(statement)
@@ -396,10 +399,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    # First, because SQLite alters no table while a trigger names one that is gone.
+    with op.batch_alter_table("users", **USERS) as batch:
+        batch.drop_index("ix_users_profile_picture_id")
+        batch.drop_constraint(PICTURE_KEY, type_="foreignkey")
+        batch.drop_column("profile_picture_id")
     for table in SEARCHED:
         op.execute(f"DROP TABLE {table}_search")
-    op.drop_index("ix_users_profile_picture_id", "users")
-    op.execute("ALTER TABLE users DROP COLUMN profile_picture_id")
     for table in reversed(TABLES):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":

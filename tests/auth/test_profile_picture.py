@@ -18,8 +18,9 @@ from nxfs.files.models import FileDeletion, StoredFile
 from nxfs.files.service import inspectors, removal
 from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.local import LocalStorage
+from tests.factories.files import image_bytes
 from tests.factories.users import PASSWORD, bearer, create_user, open_session, reload, sign_in
-from tests.pictures import FORM, picture, picture_form, stored_keys, used_bytes
+from tests.pictures import FORM, picture_form, stored_keys, used_bytes
 
 ME = "/api/auth/me/"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -173,8 +174,8 @@ def test_picture_with_if_match(client, user, headers):
         (SVG, "me.jpg", 415),
         (SVG, "me.svg", 415),
         (b"", "me.jpg", 400),
-        (picture()[:300], "me.jpg", 400),
-        (picture("PNG"), "me.jpg", 415),
+        (image_bytes()[:300], "me.jpg", 400),
+        (image_bytes("PNG"), "me.jpg", 415),
         (b"%PDF-1.4\n%%EOF", "me.pdf", 415),
     ],
     ids=["svg as jpg", "svg", "empty", "cut", "png as jpg", "pdf"],

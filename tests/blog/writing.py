@@ -1,4 +1,4 @@
-"""What tests of media need of posts: some that use files, and whether a link opens."""
+"""What tests of media ask of posts: what they use, and whether a link opens."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from nxfs.blog.models import MediaUsage, Post
 from nxfs.blog.service import posts
 from nxfs.extensions import db
 from tests.tasks.person import Person
-
-
-def write_post(author: Person, **values: Any) -> int:
-    """Create a post of ``author`` and return its id; ``values`` are fields of the wire."""
-    return posts.create_post(actor=actor_of(author.user), values={"title": "Wiring the cabin", **values})
 
 
 def change_post(editor: Person, post_id: int, **values: Any) -> None:

@@ -9,15 +9,34 @@ import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.orm import Session
 
+from nxfs.auth.models import User
+from nxfs.auth.service import accounts
+from nxfs.blog.models import (
+    MediaFile,
+    MediaUsage,
+    Post,
+    PostAudio,
+    PostImage,
+    PostSlug,
+    PostVideo,
+    Tag,
+    post_tags,
+)
 from nxfs.config import PROJECT_ROOT
+from nxfs.core import clock
 from nxfs.core.audit import AuditEntry
 from nxfs.core.events import EventRecord
 from nxfs.core.search_index import Key, Listing, question
+from nxfs.core.transaction import transaction
 from nxfs.extensions import db
+from nxfs.files.models import FileDeletion, FileDerivative, FileOwner
 from nxfs.tasks.models import Task
+from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from tests import services
 from tests.core.laboratory import create_laboratory
+from tests.factories.images import create_file, create_image
 from tests.factories.tasks import create_category, create_project, create_task
 from tests.factories.users import create_user, open_session
 
@@ -45,7 +64,35 @@ def fill() -> None:
     owner, member = create_user(), create_user()
     open_session(owner)
     project_id = create_project(owner, members=(member,))
-    create_task(owner, title="Blåbær", project=project_id, category=[create_category(owner)])
+    task_id = create_task(owner, title="Blåbær", project=project_id, category=[create_category(owner)])
+    create_image(OF_TASKS, task_id, owner)
+    create_image(OF_PROJECTS, project_id, member)
+    accounts.grant_permission(name=owner.email, permission="blog.publish")
+    with transaction() as tx:
+        tx.session.get_one(User, owner.id).profile_picture_id = create_file(owner)
+        tx.session.add(FileOwner(owner_id=owner.id, used_bytes=638))
+        tx.session.add(FileDerivative(sha256="0" * 64, width=320, claimed_at=clock.now()))
+        tx.session.add(FileDeletion(key="originals/00/" + "0" * 32 + ".jpg"))
+        tx.revise("people")
+        fill_blog(tx.session, owner)
+
+
+def fill_blog(session: Session, author: User) -> None:
+    """Write a post with everything that it can have, and a media file that it uses."""
+    names = {"name": "Hytte", "name_key": "hytte", "slug": "hytte"}
+    title = {"title": "Blåbær", "title_key": "blabaer", "search_title": "blabaer"}
+    post, tag = Post(author_id=author.id, slug="blabaer", **title), Tag(**names)
+    file = {"format": "jpeg", "file_size": 638, "filename_key": "cabin.jpg", "search_title": "cabin"}
+    media = MediaFile(file_id=create_file(author), uploaded_by=author.id, **file)
+    session.add_all([post, tag, media])
+    session.flush()
+    post.featured_image_id = media.id
+    session.execute(post_tags.insert().values(post_id=post.id, tag_id=tag.id))
+    session.add(PostSlug(slug="blabaer", post_id=post.id))
+    session.add(MediaUsage(media_id=media.id, post_id=post.id, place="gallery"))
+    session.add(PostImage(post_id=post.id, media_id=media.id, position=1))
+    session.add(PostAudio(post_id=post.id, file_id=create_file(author, format="mp3"), position=1))
+    session.add(PostVideo(post_id=post.id, video_id="dQw4w9WgXcQ", url="https://youtu.be/dQw4w9WgXcQ", position=1))
 
 
 def find(word: str) -> list[int]:

@@ -19,10 +19,11 @@ from nxfs.files.storage.local import LocalStorage
 from nxfs.files.storage.selection import current_storage
 from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from nxfs.tasks.service.images import MOST_IMAGES
+from tests.factories.files import image_bytes
 from tests.factories.images import create_image
 from tests.factories.tasks import create_project, create_task
 from tests.factories.users import create_user
-from tests.pictures import FORM, picture, picture_form, stored_keys, used_bytes
+from tests.pictures import FORM, picture_form, stored_keys, used_bytes
 from tests.tasks.logbook import Logbook, row_counts
 from tests.tasks.person import Person, upload_image
 
@@ -328,11 +329,11 @@ def test_duplicate_does_not_copy_images(client: FlaskClient, kind: str) -> None:
         (SVG, "cabin.svg", {415}),
         (b"", "cabin.jpg", {400}),
         (b"GIF89a", "cabin.gif", {400}),
-        (picture()[:300], "cabin.jpg", {400}),
-        (picture("PNG"), "cabin.jpg", {415}),
-        (picture("BMP"), "cabin.bmp", {415}),
+        (image_bytes()[:300], "cabin.jpg", {400}),
+        (image_bytes("PNG"), "cabin.jpg", {415}),
+        (image_bytes("BMP"), "cabin.bmp", {415}),
         (b"%PDF-1.4\n%%EOF", "cabin.pdf", {415}),
-        (picture() + b"PK\x03\x04" + b"x" * 100, "cabin.jpg", {201, 400}),
+        (image_bytes() + b"PK\x03\x04" + b"x" * 100, "cabin.jpg", {201, 400}),
     ],
     ids=["svg as jpg", "svg", "empty", "cut gif", "cut jpg", "png as jpg", "bmp", "pdf", "appended"],
 )
@@ -360,7 +361,7 @@ def test_upload_file_that_is_too_large_leaves_nothing(client: FlaskClient, kind:
     url = create(kind, kari)
     before, keys = row_counts(), stored_keys()
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    body = head + picture() + bytes(10 * 1024 * 1024) + b"\r\n--x--\r\n"
+    body = head + image_bytes() + bytes(10 * 1024 * 1024) + b"\r\n--x--\r\n"
 
     answer = kari.post(f"{url}images/", data=body, content_type=f"{FORM}; boundary=x")
 

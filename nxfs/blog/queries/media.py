@@ -26,6 +26,7 @@ from nxfs.files.queries import file_columns
 DEFAULT_ORDERING = [("upload_date", True)]
 # In the answer to one file; the list of its usages has all of them, in pages.
 MOST_USAGES = 100
+FIRST_DAY, LAST_DAY = date.min + timedelta(days=2), date.max - timedelta(days=2)
 
 
 def of_file(column: Any) -> ColumnElement[Any]:
@@ -167,13 +168,13 @@ def _conditions(actor: Actor, filters: dict[str, Any]) -> list[ColumnElement[boo
 
 
 def _beginning_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, ZoneInfo(setting("TIME_ZONE")))
+    """Return the first moment of ``day`` in the configured zone; days that no clock reaches in UTC are moved."""
+    reachable = min(max(day, FIRST_DAY), LAST_DAY)
+    return datetime.combine(reachable, time.min, ZoneInfo(setting("TIME_ZONE")))
 
 
 def _end_of(day: date) -> datetime:
-    if day == date.max:
-        return datetime.max.replace(tzinfo=ZoneInfo("UTC"))
-    return _beginning_of(day + timedelta(days=1))
+    return _beginning_of(min(day, LAST_DAY) + timedelta(days=1))
 
 
 def _keys(names: Sequence[tuple[str, bool]]) -> list[Key]:

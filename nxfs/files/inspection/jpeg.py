@@ -27,13 +27,15 @@ from nxfs.files.inspection.verdict import Picture, Refused
 QUALITY = 90
 # What a decoded image may take, so that an inspection stays below 150 MB: about 30 megapixels, for which Pillow holds
 # four bytes each, and fewer when the file is progressive, since then all its coefficients are held beside the pixels.
-# A larger image is decoded at half of its width and height (or a quarter, or an eighth), which needs no room for more.
+# A larger image is decoded at half of its width and height, which needs no room for more, or at a quarter: the
+# coefficients of a progressive file of 50 megapixels take 150 MB or more by themselves, at any scale.
 MOST_DECODED_BYTES = 126 * 1000 * 1000
 # A second copy of a smaller image fits.
 MOST_PIXELS_HELD_TWICE = 15_000_000
 # A progressive file has about ten; each one costs a walk over the whole image.
 MOST_SCANS = 150
-_SCALES = (1, 2, 4, 8)
+_SCALES = (1, 2, 4)
+_SMALLEST_SCALES = (8, *reversed(_SCALES))
 
 
 def open_jpeg(source: Path) -> JpegImagePlugin.JpegImageFile:
@@ -62,11 +64,12 @@ def reencode(source: Path, target: Path) -> Picture:
 
 
 def readable(source: Path, width: int) -> Readable:
-    """Return an accepted image for a copy of ``width``, scaled by the decoder when that leaves twice as much."""
+    """Return an accepted image for a copy of ``width``, scaled by the decoder when that leaves a quarter more."""
     image = open_jpeg(source)
     shape = image.size
     least = _scale(image)
-    _draft(image, next(scale for scale in reversed(_SCALES) if scale <= least or shape[0] // scale >= 2 * width))
+    enough = 5 * width // 4
+    _draft(image, next(scale for scale in _SMALLEST_SCALES if scale <= least or shape[0] // scale >= enough))
 
     def strips(multiple: int) -> Iterator[Image.Image]:
         with image:

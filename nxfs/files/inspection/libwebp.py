@@ -96,7 +96,9 @@ class _EncoderConfig(ctypes.Structure):
         ("lossless", ctypes.c_int),
         ("quality", ctypes.c_float),
         ("method", ctypes.c_int),
-        ("others", ctypes.c_int * 61),
+        ("before_alpha", ctypes.c_int * 9),
+        ("alpha_compression", ctypes.c_int),
+        ("others", ctypes.c_int * 51),
     ]
 
 
@@ -192,11 +194,15 @@ class Features:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to encode: ``quality`` 0 to 100, ``method`` 0 (fast) to 6 (small)."""
+    """How to encode: ``quality`` 0 to 100, ``method`` 0 (fast) to 6 (small).
+
+    Packing an alpha channel takes fifteen bytes for each pixel.
+    """
 
     quality: float
     method: int
     is_lossless: bool = False
+    is_alpha_packed: bool = True
 
 
 def features(content: bytes) -> Features:
@@ -296,6 +302,7 @@ def _encoded(picture: _Picture, settings: Settings) -> bytes:
     _webp_library.WebPConfigInitInternal(ctypes.byref(config), 0, settings.quality, _ENCODER_VERSION)
     config.method = settings.method
     config.lossless = int(settings.is_lossless)
+    config.alpha_compression = int(settings.is_alpha_packed)
     written = _Written()
     _webp_library.WebPMemoryWriterInit(ctypes.byref(written))
     picture.writer = _memory_write

@@ -16,7 +16,7 @@ MOST_ENTRIES = 5_000
 _WORD_MAGIC = 0xA5EC
 _ENCRYPTED_FLAGS = 0x8100
 _MACROS = frozenset({"macros", "vba", "_vba_project", "_vba_project_cur", "vba_project", "projectwm"})
-_EMBEDDED = frozenset({"\x01ole10native", "\x01ole10itemname", "package", "\x01compobj_embedded"})
+_EMBEDDED = frozenset({"\x01ole10native", "\x01ole10itemname", "package"})
 _ENCRYPTED = frozenset({"encryptedpackage", "encryptioninfo"})
 # What a hostile file makes olefile raise.
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, struct.error)

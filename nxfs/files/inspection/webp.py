@@ -12,6 +12,7 @@ from PIL import Image
 from nxfs.files.errors import Refusal
 from nxfs.files.inspection import colour, libwebp
 from nxfs.files.inspection.strips import (
+    MOST_PIXELS,
     UPRIGHT,
     Readable,
     check_size,
@@ -32,6 +33,9 @@ MANY_PIXELS = 4_000_000
 MOST_PIXELS_HELD_TWICE = 14_000_000
 # While decoding an image without loss, four bytes more are held for each pixel.
 MOST_LOSSLESS_PLANES = 18_000_000
+# Packing an alpha channel takes fifteen bytes for each pixel.
+MOST_ALPHA_PIXELS = 6_000_000
+_SCALES = (1, 2, 4)
 _CAREFUL_METHOD, _FAST_METHOD, _LOSSLESS_METHOD = 4, 2, 1
 _ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
 
@@ -221,22 +225,33 @@ def _reencoded(
     found = libwebp.features(content)
     size = (found.width, found.height)
     pixels = size[0] * size[1]
+    is_plain = convert is None and orientation == UPRIGHT
     is_lossless = found.is_lossless and pixels <= MOST_LOSSLESS_PIXELS
     if is_lossless:
         settings = libwebp.Settings(50, _LOSSLESS_METHOD, is_lossless=True)
     else:
-        settings = libwebp.Settings(QUALITY, _FAST_METHOD if pixels > MANY_PIXELS else _CAREFUL_METHOD)
-    is_plain = convert is None and orientation == UPRIGHT
-    most = MOST_PIXELS_HELD_TWICE
-    if is_plain:
-        most = MOST_LOSSLESS_PLANES if found.is_lossless else pixels
-    if pixels > most and is_scalable:
-        size = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+        method = _FAST_METHOD if pixels > MANY_PIXELS else _CAREFUL_METHOD
+        is_packed = is_scalable or pixels <= MOST_ALPHA_PIXELS
+        settings = libwebp.Settings(QUALITY, method, is_alpha_packed=is_packed)
+    if is_scalable:
+        size = _scaled(found, is_plain=is_plain)
     if is_plain and not is_lossless:
         return libwebp.reencode(content, size, settings), size
     decoded = _finished(libwebp.decode(content, size), size, convert, orientation)
     size = turned_size(size, orientation)
     return libwebp.encode(decoded, size, settings), size
+
+
+def _scaled(found: libwebp.Features, *, is_plain: bool) -> tuple[int, int]:
+    """Return the size at which an image fits in memory while it is decoded and encoded."""
+    most = MOST_PIXELS if is_plain else MOST_PIXELS_HELD_TWICE
+    if found.is_lossless:
+        most = min(most, MOST_LOSSLESS_PLANES)
+    if found.has_alpha:
+        most = min(most, MOST_ALPHA_PIXELS)
+    pixels = found.width * found.height
+    scale = next((scale for scale in _SCALES if pixels <= most * scale**2), _SCALES[-1])
+    return -(-found.width // scale), -(-found.height // scale)
 
 
 def _finished(
