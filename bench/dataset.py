@@ -11,9 +11,9 @@ from typing import Any
 
 from bench import texts
 from nxfs.core import clock, search
+from nxfs.core.names import name_key
 from nxfs.core.slugs import slug_of
 from nxfs.tasks.models import PRIORITIES, STATUSES
-from nxfs.tasks.queries.references import name_key
 
 SEED = 20_260_131
 Row = dict[str, Any]

@@ -9,6 +9,7 @@ import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from nxfs.auth.models import User
@@ -95,6 +96,11 @@ def fill_blog(session: Session, author: User) -> None:
     session.add(PostVideo(post_id=post.id, video_id="dQw4w9WgXcQ", url="https://youtu.be/dQw4w9WgXcQ", position=1))
 
 
+def count_rows(table: str) -> int:
+    """Return how many rows a table has."""
+    return db.session.scalar(text(f"SELECT count(*) FROM {table}"))
+
+
 def find(word: str) -> list[int]:
     """Return the ids of tasks that full-text search finds."""
     return list(db.session.scalars(Listing(Task, question([word], [])).ids([Key(Task.id, False)], count=0)))
@@ -140,9 +146,28 @@ def test_downgrade_with_rows_leaves_nothing_and_upgrade_works_again(empty):
     assert db.session.scalar(select(func.count()).select_from(AuditEntry)) > 0
 
 
+def test_downgrade_by_one_and_upgrade_keep_what_refers_to_users_and_their_rules(empty):
+    flask_migrate.upgrade(directory=MIGRATIONS)
+    fill()
+    kept = ("users", "user_sessions", "refresh_tokens", "tasks", "task_categories", "projects", "project_members")
+    before = {name: count_rows(name) for name in kept}
+    db.session.remove()
+    flask_migrate.downgrade(directory=MIGRATIONS, revision="0001")
+    assert {name: count_rows(name) for name in kept} == before
+    db.session.remove()
+    flask_migrate.upgrade(directory=MIGRATIONS)
+    assert {name: count_rows(name) for name in kept} == before
+    for wrong in ("role = 'king'", "profile_picture_id = 7"):
+        with pytest.raises(IntegrityError):
+            db.session.execute(text(f"UPDATE users SET {wrong}"))
+        db.session.rollback()
+    newest = db.session.scalar(text("SELECT max(id) FROM users"))
+    assert create_user().id > newest
+
+
 def test_every_table_is_filled_by_these_tests(empty):
     flask_migrate.upgrade(directory=MIGRATIONS)
     fill()
-    unfilled = {name for name in db.metadata.tables if not db.session.scalar(text(f"SELECT count(*) FROM {name}"))}
+    unfilled = {name for name in db.metadata.tables if not count_rows(name)}
     # Written by failed sign-ins and by password resets only.
     assert unfilled == {"sign_in_failures", "password_resets"}

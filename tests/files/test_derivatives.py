@@ -54,6 +54,8 @@ def size_of(file: StoredFile, width: int) -> tuple[int, int]:
         ((1000, 500), 1600, (1000, 500)),
         ((500, 1000), 320, (320, 640)),
         ((3000, 2), 320, (320, 1)),
+        ((9000, 1), 1600, (1600, 1)),
+        ((1, 1), 320, (1, 1)),
     ],
 )
 def test_derivative_keeps_the_aspect_and_is_never_larger(size, width, expected):

@@ -27,6 +27,9 @@ from nxfs.files.queries import file_columns
 DEFAULT_ORDERING = [("published_at", True)]
 BY_POSITION = ("position", "id")
 
+# The last counts of posts by tag, under the revision of the posts that were counted.
+_counts: dict[str, dict[int, int]] = {}
+
 
 class PublicationKey(Key):
     """Orders by ``published_at``, as if what has none were published last of all; both engines walk an index so."""
@@ -137,6 +140,21 @@ def public_revision() -> str:
     """Return a text that changes with everything that public posts show, at the very time when one becomes public."""
     newest = db.session.scalar(select(func.max(Post.published_at)).where(is_public()))
     return f"{revisions_of('blog.posts', 'people')} {newest}"
+
+
+def count_public_posts_by_tag() -> dict[int, int]:
+    """Return how many public posts have each tag, by the tags' ids; tags without any are left out.
+
+    Counted again only when public posts have changed.
+    """
+    revision = public_revision()
+    known = _counts.get(revision)
+    if known is None:
+        links = select(post_tags.c.tag_id, func.count()).join(Post, Post.id == post_tags.c.post_id)
+        known = dict(db.session.execute(links.where(is_public()).group_by(post_tags.c.tag_id)).all())
+        _counts.clear()
+        _counts[revision] = known
+    return known
 
 
 def _get(actor: Actor | None, condition: ColumnElement[bool]) -> Row[Any]:

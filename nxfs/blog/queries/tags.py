@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, select
 
 from nxfs.blog.errors import TagNotFoundError
-from nxfs.blog.models import Post, Tag, post_tags
-from nxfs.blog.queries.visibility import is_public
+from nxfs.blog.models import Tag
+from nxfs.blog.queries.posts import count_public_posts_by_tag
 from nxfs.core import search
 from nxfs.core.pagination import Page, fetch_page
 from nxfs.extensions import db
@@ -25,24 +27,23 @@ COLUMNS = (
 )
 
 
-def get_tag(*, tag_id: int) -> Row[Any]:
+def get_tag(*, tag_id: int) -> dict[str, Any]:
     """Return the tag; raise ``TagNotFoundError`` when there is none."""
     return _get(Tag.id == tag_id)
 
 
-def get_tag_by_slug(*, slug: str) -> Row[Any]:
+def get_tag_by_slug(*, slug: str) -> dict[str, Any]:
     """Return the tag; raise ``TagNotFoundError`` when there is none."""
     return _get(Tag.slug == slug)
 
 
 def list_tags(*, filters: dict[str, Any]) -> Page:
     """Return a page of all tags that pass ``filters`` (see ``TagQuerySchema``), by name unless ordered."""
-    conditions = []
+    rows = select(*COLUMNS).order_by(*_ordering(filters))
     if "search" in filters:
-        conditions.append(search.has_words(Tag.search_document, search.words_of(filters["search"])))
-    rows = _select().where(*conditions).order_by(*_ordering(filters))
-    counted = select(Tag.id).where(*conditions)
-    return fetch_page(rows, counted=counted, page=filters["page"], page_size=filters["page_size"])
+        rows = rows.where(search.has_words(Tag.search_document, search.words_of(filters["search"])))
+    page = fetch_page(rows, page=filters["page"], page_size=filters["page_size"])
+    return replace(page, items=_with_counts(page.items))
 
 
 def search_tags(*, values: dict[str, Any]) -> Page:
@@ -52,25 +53,24 @@ def search_tags(*, values: dict[str, Any]) -> Page:
 
 def list_popular_tags(*, limit: int) -> Page:
     """Return the ``limit`` tags with the most published posts, as a page that has no next one."""
-    counts = select(post_tags.c.tag_id, func.count().label("post_count")).join(Post, Post.id == post_tags.c.post_id)
-    counts = counts.where(is_public()).group_by(post_tags.c.tag_id).subquery()
-    count = func.coalesce(counts.c.post_count, 0).label("post_count")
-    rows = select(*COLUMNS, count).outerjoin(counts, counts.c.tag_id == Tag.id)
-    found = db.session.execute(rows.order_by(count.desc(), Tag.name_key, Tag.id).limit(limit)).all()
+    counts = count_public_posts_by_tag()
+    by_name = db.session.scalars(select(Tag.id).order_by(Tag.name_key, Tag.id))
+    popular = sorted(by_name, key=lambda tag_id: -counts.get(tag_id, 0))[:limit]
+    rows = db.session.execute(select(*COLUMNS).where(Tag.id.in_(popular))).all()
+    found = _with_counts(sorted(rows, key=lambda row: popular.index(row.id)))
     return Page(items=found, count=len(found), page=1, page_size=limit)
 
 
-def _get(condition: ColumnElement[bool]) -> Row[Any]:
-    row = db.session.execute(_select().where(condition)).one_or_none()
+def _get(condition: ColumnElement[bool]) -> dict[str, Any]:
+    row = db.session.execute(select(*COLUMNS).where(condition)).one_or_none()
     if row is None:
         raise TagNotFoundError
-    return row
+    return _with_counts([row])[0]
 
 
-def _select() -> Select[Any]:
-    posts = select(func.count()).select_from(post_tags).join(Post, Post.id == post_tags.c.post_id)
-    count = posts.where(post_tags.c.tag_id == Tag.id, is_public()).scalar_subquery()
-    return select(*COLUMNS, count.label("post_count"))
+def _with_counts(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    counts = count_public_posts_by_tag()
+    return [{**row._mapping, "post_count": counts.get(row.id, 0)} for row in rows]
 
 
 def _ordering(filters: dict[str, Any]) -> list[ColumnElement[Any]]:

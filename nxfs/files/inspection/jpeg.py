@@ -95,7 +95,7 @@ def _scale(image: JpegImagePlugin.JpegImageFile) -> int:
 
 def _draft(image: JpegImagePlugin.JpegImageFile, scale: int) -> None:
     if scale > 1:
-        image.draft(image.mode, (image.width // scale, image.height // scale))
+        image.draft(image.mode, (max(1, image.width // scale), max(1, image.height // scale)))
 
 
 def _finished(image: Image.Image, convert: colour.Conversion | None, orientation: int) -> Image.Image:
