@@ -234,7 +234,7 @@ def _hold_image(actor: Actor, post: Post, media_id: int) -> MediaFile:
     """Return an image of the library that ``actor`` may use, which stays until the transaction ends."""
     # With the files that the post uses already, in one order: those are locked anyway when the usages are stored.
     together = {media_id, *references.media_of(post.id)}
-    wanted = select(MediaFile).where(MediaFile.id.in_(together)).order_by(MediaFile.id).with_for_update()
+    wanted = select(MediaFile).where(MediaFile.id.in_(together)).order_by(MediaFile.id).with_for_update(key_share=True)
     media = {each.id: each for each in db.session.scalars(wanted)}.get(media_id)
     if media is None or not policies.can_manage_media(actor, media.uploaded_by):
         raise unknown_reference("media_id", media_id)
