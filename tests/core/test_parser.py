@@ -16,6 +16,7 @@ from nxfs.core.api import fields
 from nxfs.core.api.parser import Parser, flatten
 from nxfs.core.api.schema import Schema
 from nxfs.core.filters import AnyOf
+from nxfs.core.uploads import Upload
 from tests.client import DocumentedClient
 from tests.core.laboratory import create_laboratory
 
@@ -45,6 +46,14 @@ class ThingSchema(Schema):
     inner = ma.fields.List(ma.fields.Nested(InnerSchema))
 
 
+class UploadSchema(Schema):
+    """A form with files."""
+
+    picture = fields.File(required=True)
+    others = fields.Files(maximum=2)
+    title = fields.Line(maximum=20)
+
+
 class QuerySchema(Schema):
     """Parameters."""
 
@@ -65,18 +74,40 @@ def laboratory() -> Flask:
     for location, schema in schemas.items():
         view = reader(schema, location)
         app.add_url_rule(f"/api/laboratory/{location}/", location, view, methods=["GET", "POST"])
+    for location in ("upload", "json_or_form"):
+        view = reader(UploadSchema(partial=location != "upload"), location)
+        app.add_url_rule(f"/api/laboratory/file_by_{location}/", f"file_by_{location}", view, methods=["POST"])
     app.add_url_rule("/api/laboratory/nothing/", "nothing", reader(NothingSchema, "query"))
     return app
 
 
-def reader(schema: type[ma.Schema], location: str) -> Any:
+def reader(schema: ma.Schema | type[ma.Schema], location: str) -> Any:
     """Return a view that answers with the values it has read."""
+    instance = schema() if isinstance(schema, type) else schema
 
     def view() -> Any:
-        values = PARSER.parse(schema(), request, location=location)
-        return Response(json.dumps(values, default=str), mimetype="application/json")
+        values = PARSER.parse(instance, request, location=location)
+        return Response(json.dumps(values, default=shown), mimetype="application/json")
 
     return view
+
+
+def shown(value: Any) -> Any:
+    """Return a value that JSON does not know as one that it does."""
+    if isinstance(value, Upload):
+        return [value.field, value.filename, value.media_type, value.stream.read().decode()]
+    return str(value)
+
+
+def send_file(lab: DocumentedClient, location: str = "upload", **values: Any) -> TestResponse:
+    """Send ``values`` as a form with files."""
+    url = f"/api/laboratory/file_by_{location}/"
+    return lab.post(url, data=values, content_type="multipart/form-data")
+
+
+def part(content: bytes = b"abc", filename: str = "a.jpg", media_type: str = "image/jpeg") -> tuple[BytesIO, str, str]:
+    """Return a file as the test client sends it."""
+    return BytesIO(content), filename, media_type
 
 
 @pytest.fixture
@@ -357,3 +388,50 @@ def test_send_urlencoded_form_that_is_not_utf8_is_refused(lab):
     content_type = "application/x-www-form-urlencoded"
     response = lab.post("/api/laboratory/json_or_form/", data=b"text=%ED%A0%80%FF", content_type=content_type)
     assert (response.status_code, response.get_json()["error"]["code"]) == (400, "MALFORMED_REQUEST")
+
+
+# Files
+
+
+def test_read_file_of_a_form_as_the_client_sent_it(lab):
+    answer = send_file(lab, picture=part(filename="../a.jpg"), title="Hytta", others=[part(b"x"), part(b"y", "b.png")])
+    assert answer.get_json() == {
+        "picture": ["picture", "../a.jpg", "image/jpeg", "abc"],
+        "others": [["others", "a.jpg", "image/jpeg", "x"], ["others", "b.png", "image/jpeg", "y"]],
+        "title": "Hytta",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({}, "picture"),
+        ({"picture": "a text"}, "picture"),
+        ({"picture": part(b"", "")}, "picture"),
+        ({"picture": [part(), part()]}, "picture"),
+        ({"picture": part(), "others": "text"}, "others.0"),
+        ({"picture": part(), "others": [part(), part(), part()]}, "others"),
+        ({"picture": part(), "title": part()}, "title"),
+        ({"picture": part(), "unknown": part()}, "unknown"),
+    ],
+    ids=["missing", "text", "left empty", "twice", "text among files", "too many", "file for a text", "unknown"],
+)
+def test_read_form_whose_files_are_not_as_asked_names_the_field(lab, values, field):
+    assert list(field_errors(send_file(lab, **values))) == [field]
+
+
+def test_read_file_where_json_comes_is_unsupported(lab):
+    assert post(lab, b"{}", "file_by_upload").status_code == 415
+
+
+@pytest.mark.parametrize("value", ['"a.jpg"', "7", "{}", "null"])
+def test_read_json_cannot_carry_a_file(lab, value):
+    assert list(field_errors(post(lab, f'{{"picture": {value}}}', "file_by_json_or_form"))) == ["picture"]
+
+
+def test_read_file_over_the_limit_is_too_large(lab):
+    assert send_file(lab, picture=part(b"x" * 200_001)).status_code == 413
+
+
+def test_read_form_of_ten_thousand_parts_is_too_large(lab):
+    assert send_file(lab, others=[part() for _ in range(1500)]).status_code == 413

@@ -33,6 +33,7 @@ FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 # More than any list in a form or a query string may have.
 MOST_REPETITIONS = 1000
 NOT_UTF8 = Text("Text must be UTF-8.", "Tekst må være UTF-8.")
+NO_FILE_HERE = Text("This takes no file.", "Her kan du ikke sende en fil.")
 ONLY_ONCE = Text("Give this only once.", "Oppgi dette bare én gang.")
 TOO_MANY = Text("This is given too many times.", "Dette er oppgitt for mange ganger.")
 NUL_IN_TEXT = Text("Text may not contain the NUL character.", "Teksten kan ikke inneholde NUL-tegnet.")
@@ -151,12 +152,16 @@ def _read_files(request: Request, schema: ma.Schema) -> dict[str, Any]:
         uploads = [
             Upload(name, part.filename or "", part.mimetype, part.stream) for part in parts if part.filename or part
         ]
-        if isinstance(fields.get(name), Files):
+        field = fields.get(name)
+        if isinstance(field, Files):
             values[name] = uploads
+        elif field is not None and not isinstance(field, File):
+            raise InvalidInputError(field_errors={name: [NO_FILE_HERE]})
         elif len(uploads) > 1:
             raise InvalidInputError(field_errors={name: [ONLY_ONCE]})
         elif uploads:
-            values[name] = uploads[0] if isinstance(fields.get(name), File) else ""
+            # The schema refuses a name that it does not know.
+            values[name] = uploads[0]
     return values
 
 
