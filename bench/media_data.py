@@ -123,7 +123,7 @@ class Library:
             }
 
     def posts(self) -> Iterator[Row]:
-        """Yield the posts: of a hundred 94 are public, 4 drafts, 1 archived and 1 scheduled; ask for the files first."""
+        """Yield the posts, of a hundred 94 public, 4 drafts, 1 archived and 1 scheduled; ask for the files first."""
         files_of: dict[int, list[int]] = {}
         for media_id, post_id in self._used.items():
             files_of.setdefault(post_id, []).append(media_id)

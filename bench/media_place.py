@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from bench import loading, place
 from bench.media_data import Library, LibrarySize
 from bench.place import Place
@@ -19,6 +21,9 @@ from nxfs.extensions import db
 from nxfs.files.models import FileOwner, StoredFile
 from tests.factories.users import PASSWORD_HASH
 from tests.server import ServerProcess
+
+# The tables with an inverted index of their words.
+SEARCHED = (MediaFile.__tablename__, Post.__tablename__)
 
 
 @contextmanager
@@ -68,8 +73,36 @@ def _load(engine: str, library: Library) -> None:
         lift_time_limit(connection)
         connection.commit()
         with connection.begin():
+            structures = _drop_search(connection)
             for table, rows in pieces:
                 loading.insert_rows(connection, table, rows)
                 loading.move_sequence(connection, table)
+            _build_search(connection, structures)
     loading.settle()
     print(f"  loaded in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _drop_search(connection: Connection) -> list[str]:
+    """Drop what makes each row dear to insert and is built quickly afterwards; return the statements that do that."""
+    statements = []
+    for table in SEARCHED:
+        if connection.dialect.name == "sqlite":
+            kind, name = "TRIGGER", f"{table}_search_insert"
+            found = f"SELECT sql FROM sqlite_master WHERE name = '{name}'"
+        else:
+            kind, name = "INDEX", f"ix_{table}_search_document"
+            found = f"SELECT indexdef FROM pg_indexes WHERE indexname = '{name}'"
+        statements.append(connection.exec_driver_sql(found).scalar_one())
+        connection.exec_driver_sql(f"DROP {kind} {name}")
+    return statements
+
+
+def _build_search(connection: Connection, structures: list[str]) -> None:
+    if connection.dialect.name == "sqlite":
+        columns = "search_title, search_text, ''"
+        for table in SEARCHED:
+            into = f"{table}_search (rowid, title, body, facets)"
+            connection.exec_driver_sql(f"INSERT INTO {into} SELECT id, {columns} FROM {table}")
+            connection.exec_driver_sql(f"INSERT INTO {table}_search ({table}_search) VALUES ('optimize')")
+    for statement in structures:
+        connection.exec_driver_sql(statement)

@@ -8,10 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from nxfs.auth.models import PasswordReset, User
+from nxfs.auth.queries import actor_of
 from nxfs.auth.service import tokens
+from nxfs.blog.service import posts
 from nxfs.core import clock
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
+from tests.factories import blog as make_blog
+from tests.factories import files
 from tests.factories import tasks as make
 from tests.factories.images import create_image
 from tests.factories.users import PASSWORD, create_user, open_session
@@ -53,6 +57,7 @@ class World:
         self.task_image_id = create_image(OF_TASKS, self.shared_id, owner)
         self.private_image_id = create_image(OF_TASKS, self.private_id, owner)
         self.project_image_id = create_image(OF_PROJECTS, self.project_id, owner)
+        self._create_blog(owner)
         self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}
@@ -60,6 +65,22 @@ class World:
         now = clock.now()
         hashed, expiry = tokens.hash_of(RESET_TOKEN), now + timedelta(hours=1)
         tx.session.add(PasswordReset(user_id=self.newcomer.id, token_hash=hashed, created_at=now, expires_at=expiry))
+
+    def _create_blog(self, owner: User) -> None:
+        """Create a draft of ``owner`` with attachments, and two files of the library, of which the draft has one."""
+        values = {"title": "Draft", "slug": "", "meta_title": "", "meta_description": ""}
+        self.post_id = posts.create_post(actor=actor_of(owner), values=values)
+        self.media_id, _ = make_blog.create_media(owner, format="jpeg")
+        self.spare_media_ids = {
+            role: make_blog.create_media(user, format="jpeg")[0] for role, user in self.users.items()
+        }
+        self.gallery_image_id = make_blog.add_image(self.post_id, self.media_id)
+        self.audio_id, _ = make_blog.add_audio(self.post_id, owner)
+        self.video_id = make_blog.add_video(self.post_id)
+        self.public_post_id = make_blog.create_post(owner, public=True, slug="known")
+        self.tag_id = make_blog.create_tag(owner, slug="known")
+        self.spare_tag_id = make_blog.create_tag(owner)
+        self.own_tag_ids = {role: make_blog.create_tag(user) for role, user in self.users.items()}
 
 
 # What the arguments of paths name, unless a case says otherwise.
@@ -71,6 +92,11 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "session_id": lambda world: world.owner_session_id,
     "slug": lambda world: "known",
     "image_id": lambda world: world.task_image_id,
+    "post_id": lambda world: world.post_id,
+    "tag_id": lambda world: world.tag_id,
+    "media_id": lambda world: world.media_id,
+    "audio_id": lambda world: world.audio_id,
+    "video_id": lambda world: world.video_id,
 }
 
 
@@ -109,9 +135,9 @@ def sends(**values: Any) -> Callable[[World, str], Any]:
     return lambda world, role: values
 
 
-def public(status: int, body: Callable[[World, str], Any]) -> Case:
+def public(status: int, body: Callable[[World, str], Any] = lambda world, role: None, **keywords: Any) -> Case:
     """Return a case that everybody may, signed in or not."""
-    return Case(status, allowed=ROLES, body=body)
+    return Case(status, allowed=ROLES, body=body, **keywords)
 
 
 SEES_TASK = ("owner", "assignee", "member", "admin")
@@ -119,6 +145,14 @@ SEES_PROJECT = ("owner", "member", "admin")
 MANAGES_PROJECT = ("owner", "admin")
 CHANGES_CATEGORY = ("owner", "staff", "admin")
 PRIVATE_TASK = {"task_id": lambda world: world.private_id}
+MANAGES_MEDIA = ("owner", "staff", "admin")
+EDITS_POST = ("owner", "staff", "admin")
+# A draft is not there for whoever is not signed in.
+NOT_THERE = {"anonymous": 404}
+GALLERY_IMAGE = {"image_id": lambda world: world.gallery_image_id}
+PUBLIC_POST = {"post_id": lambda world: world.public_post_id}
+PUBLISHES = ("staff", "admin")
+CHANGES_TAG = ("owner", "staff", "admin")
 
 RULES: Mapping[str, tuple[Case, ...]] = {
     # Accounts: everybody has their own.
@@ -243,6 +277,87 @@ RULES: Mapping[str, tuple[Case, ...]] = {
             body=lambda world, role: {"source_category_ids": [world.spare_category_id]},
         ),
     ),
+    # The media library: everybody's own files, and those of all for who manages them.
+    "GET /api/blog/media/": (Case(200),),
+    "POST /api/blog/media/": (Case(201, form=sends_picture("file")),),
+    "POST /api/blog/media/upload/": (Case(201, form=sends_picture("file")),),
+    "GET /api/blog/media/<id:media_id>/": (Case(200, MANAGES_MEDIA),),
+    "PATCH /api/blog/media/<id:media_id>/": (Case(200, MANAGES_MEDIA, body=sends(description="Other")),),
+    "DELETE /api/blog/media/<id:media_id>/": (Case(204, MANAGES_MEDIA),),
+    "GET /api/blog/media/<id:media_id>/usages/": (Case(200, MANAGES_MEDIA),),
+    # Posts: drafts are their author's and the editors'; what is published is seen by all, changed by who may publish.
+    "GET /api/blog/posts/": (Case(200),),
+    "POST /api/blog/posts/": (
+        Case(201, body=sends(title="New")),
+        Case(201, PUBLISHES, refused=403, body=sends(title="New", status="published")),
+    ),
+    "GET /api/blog/posts/public/": (public(200),),
+    "GET /api/blog/posts/by-slug/<string:slug>/": (public(200),),
+    "GET /api/blog/posts/<id:post_id>/": (
+        Case(200, EDITS_POST, exceptions=NOT_THERE),
+        public(200, arguments=PUBLIC_POST),
+    ),
+    "PUT /api/blog/posts/<id:post_id>/": (
+        Case(200, EDITS_POST, body=sends(title="Other")),
+        Case(200, PUBLISHES, refused=403, body=sends(title="Other"), arguments=PUBLIC_POST),
+    ),
+    "PATCH /api/blog/posts/<id:post_id>/": (
+        Case(200, EDITS_POST, body=sends(title="Other")),
+        Case(200, PUBLISHES, exceptions={"owner": 403}, body=sends(status="published")),
+        Case(200, PUBLISHES, refused=403, body=sends(title="Other"), arguments=PUBLIC_POST),
+    ),
+    "DELETE /api/blog/posts/<id:post_id>/": (
+        Case(204, EDITS_POST),
+        Case(204, PUBLISHES, refused=403, arguments=PUBLIC_POST),
+    ),
+    "POST /api/blog/posts/<id:post_id>/duplicate/": (
+        Case(201, EDITS_POST),
+        Case(201, EDITS_POST, refused=403, arguments=PUBLIC_POST),
+    ),
+    # Tags: shared by all, seen without signing in, changed by their creator and by staff.
+    "GET /api/blog/tags/": (public(200),),
+    "POST /api/blog/tags/": (Case(201, body=sends(name="New")),),
+    "GET /api/blog/tags/<id:tag_id>/": (public(200),),
+    "PUT /api/blog/tags/<id:tag_id>/": (Case(200, CHANGES_TAG, refused=403, body=sends(name="Other")),),
+    "PATCH /api/blog/tags/<id:tag_id>/": (Case(200, CHANGES_TAG, refused=403, body=sends(name="Other")),),
+    "DELETE /api/blog/tags/<id:tag_id>/": (Case(204, CHANGES_TAG, refused=403),),
+    "GET /api/blog/tags/by-slug/<string:slug>/": (public(200),),
+    "GET /api/blog/tags/popular/": (public(200),),
+    "GET /api/blog/tags/search/": (public(200, arguments={"q": lambda world: "known"}),),
+    "POST /api/blog/tags/bulk-delete/": (
+        # Whoever may not delete one is told so in the answer; nothing is written then.
+        Case(200, body=lambda world, role: {"tag_ids": [world.own_tag_ids.get(role, 1)]}),
+    ),
+    "POST /api/blog/tags/<id:tag_id>/merge/": (
+        Case(200, CHANGES_TAG, refused=403, body=lambda world, role: {"source_tag_ids": [world.spare_tag_id]}),
+    ),
+    # Feeds: for everybody.
+    "GET /feeds/blog.rss": (public(200),),
+    "GET /feeds/blog.atom": (public(200),),
+    "GET /sitemap.xml": (public(200),),
+    # What is attached to a post: seen with it, changed by who may edit it.
+    "GET /api/blog/posts/<id:post_id>/images/": (Case(200, EDITS_POST, exceptions=NOT_THERE),),
+    "POST /api/blog/posts/<id:post_id>/images/": (
+        Case(201, EDITS_POST, form=sends_picture("image")),
+        Case(201, EDITS_POST, body=lambda world, role: {"media_id": world.spare_media_ids.get(role, 1)}),
+    ),
+    "DELETE /api/blog/posts/<id:post_id>/images/": (Case(200, EDITS_POST),),
+    "PATCH /api/blog/posts/<id:post_id>/images/<id:image_id>/": (
+        Case(200, EDITS_POST, body=sends(caption="Other"), arguments=GALLERY_IMAGE),
+    ),
+    "DELETE /api/blog/posts/<id:post_id>/images/<id:image_id>/": (Case(204, EDITS_POST, arguments=GALLERY_IMAGE),),
+    "GET /api/blog/posts/<id:post_id>/audio/": (Case(200, EDITS_POST, exceptions=NOT_THERE),),
+    "POST /api/blog/posts/<id:post_id>/audio/": (
+        Case(201, EDITS_POST, form=lambda world, role: {"audio": files.part("reading.mp3")}),
+    ),
+    "DELETE /api/blog/posts/<id:post_id>/audio/": (Case(200, EDITS_POST),),
+    "DELETE /api/blog/posts/<id:post_id>/audio/<id:audio_id>/": (Case(204, EDITS_POST),),
+    "GET /api/blog/posts/<id:post_id>/youtube/": (Case(200, EDITS_POST, exceptions=NOT_THERE),),
+    "POST /api/blog/posts/<id:post_id>/youtube/": (
+        Case(201, EDITS_POST, body=sends(url="https://youtu.be/dQw4w9WgXcQ")),
+    ),
+    "DELETE /api/blog/posts/<id:post_id>/youtube/": (Case(200, EDITS_POST),),
+    "DELETE /api/blog/posts/<id:post_id>/youtube/<id:video_id>/": (Case(204, EDITS_POST),),
 }
 
 # Writes that succeed without an audit entry, each with its reason.

@@ -263,7 +263,7 @@ def upgrade() -> None:
             ["file_id"], ["files.id"], name=op.f("fk_project_images_file_id_files"), ondelete="RESTRICT"
         ),
         sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_project_images_project_id_projects"), ondelete="CASCADE"
+            ["project_id"], ["projects.id"], name=op.f("fk_project_images_project_id_projects"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project_images")),
         sqlite_autoincrement=True,
@@ -299,7 +299,7 @@ def upgrade() -> None:
             ["file_id"], ["files.id"], name=op.f("fk_post_audio_file_id_files"), ondelete="RESTRICT"
         ),
         sa.ForeignKeyConstraint(
-            ["post_id"], ["posts.id"], name=op.f("fk_post_audio_post_id_posts"), ondelete="CASCADE"
+            ["post_id"], ["posts.id"], name=op.f("fk_post_audio_post_id_posts"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_post_audio")),
         sqlite_autoincrement=True,
@@ -378,7 +378,7 @@ def upgrade() -> None:
             ["file_id"], ["files.id"], name=op.f("fk_task_images_file_id_files"), ondelete="RESTRICT"
         ),
         sa.ForeignKeyConstraint(
-            ["task_id"], ["tasks.id"], name=op.f("fk_task_images_task_id_tasks"), ondelete="CASCADE"
+            ["task_id"], ["tasks.id"], name=op.f("fk_task_images_task_id_tasks"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_images")),
         sqlite_autoincrement=True,

@@ -176,7 +176,8 @@ class PostAudio(db.Model):
     )
 
     id: Mapped[Identifier]
-    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    # Not cascaded: whoever deletes a post has to delete the files as well.
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="RESTRICT"))
     file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
     title: Mapped[str] = mapped_column(String(200), default="")
     duration: Mapped[float | None] = mapped_column(Double)

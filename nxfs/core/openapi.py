@@ -60,7 +60,11 @@ class Converter(OpenAPIConverter):
         is_form = getattr(schema, "is_form", False)
         for name, field in schema.load_fields.items():
             if isinstance(field, File | Files):
-                described["properties"][field.data_key or name] |= FORM_FILE if is_form else NO_FILE
+                property_ = described["properties"][field.data_key or name]
+                if isinstance(field, Files) and is_form:
+                    property_["items"] = FORM_FILE
+                else:
+                    property_ |= FORM_FILE if is_form else NO_FILE
         return describe_form(described) if is_form else described
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from itsdangerous import Signer
 
@@ -35,7 +36,7 @@ def path_of(name: str, public_from: datetime | None, *, width: int | None = None
         return path
     seconds = setting("MEDIA_LINK_MINUTES") * 60
     expires = (int(clock.now().timestamp()) // seconds + 2) * seconds
-    return f"{path}?expires={expires}&signature={_signature(name, expires)}"
+    return f"{path}?expires={expires}&signature={_signature(name, expires, setting('SECRET_KEY'))}"
 
 
 def is_public(public_from: datetime | None) -> bool:
@@ -47,7 +48,8 @@ def is_signed(name: str, expires: int | None, signature: str | None) -> bool:
     """True when the signature opens the file ``name`` at this moment."""
     if not expires or not signature or expires < clock.now().timestamp():
         return False
-    return _signer().verify_signature(f"{name}:{expires}".encode(), signature)
+    keys = [key for key in (setting("SECRET_KEY_PREVIOUS"), setting("SECRET_KEY")) if key]
+    return _signer(*keys).verify_signature(f"{name}:{expires}".encode(), signature)
 
 
 def names_in(text: str) -> set[str]:
@@ -74,11 +76,11 @@ def canonical(name: str, width: int | None) -> str:
     return f"{ROOT}{name}" if width is None else f"{ROOT}{name}/{width}.webp"
 
 
-def _signature(name: str, expires: int) -> str:
-    return _signer().get_signature(f"{name}:{expires}").decode()
+@lru_cache(20_000)
+def _signature(name: str, expires: int, key: str) -> str:
+    return _signer(key).get_signature(f"{name}:{expires}").decode()
 
 
-def _signer() -> Signer:
+def _signer(*keys: str) -> Signer:
     # The last key signs, all verify.
-    keys = [key for key in (setting("SECRET_KEY_PREVIOUS"), setting("SECRET_KEY")) if key]
-    return Signer(keys, salt="nxfs.files.links", digest_method=hashlib.sha256)
+    return Signer(list(keys), salt="nxfs.files.links", digest_method=hashlib.sha256)

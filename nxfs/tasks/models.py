@@ -180,7 +180,7 @@ class TaskImage(ImageColumns, db.Model):
         IDS_ARE_NEVER_REUSED,
     )
 
-    owner_id: Mapped[int] = mapped_column("task_id", ForeignKey("tasks.id", ondelete="CASCADE"))
+    owner_id: Mapped[int] = mapped_column("task_id", ForeignKey("tasks.id", ondelete="RESTRICT"))
 
 
 class ProjectImage(ImageColumns, db.Model):
@@ -193,7 +193,7 @@ class ProjectImage(ImageColumns, db.Model):
         IDS_ARE_NEVER_REUSED,
     )
 
-    owner_id: Mapped[int] = mapped_column("project_id", ForeignKey("projects.id", ondelete="CASCADE"))
+    owner_id: Mapped[int] = mapped_column("project_id", ForeignKey("projects.id", ondelete="RESTRICT"))
 
 
 Image = TaskImage | ProjectImage

@@ -285,7 +285,7 @@ def test_delete_media_while_posts_are_saved_with_it_never_deadlocks(
         monkeypatch.setattr(f"{module}.run_in_thread", lambda function, *arguments: function(*arguments))
     kari = Person(client)
     app, actor = client.application, actor_of(kari.user)
-    made = [create_row(kari.user, format="jpeg") for _ in range(12)]
+    made = [create_row(kari.user, format="jpeg") for _ in range(20)]
     written = [create_post(kari.user) for _ in range(5)]
 
     def save(source: random.Random) -> None:
@@ -308,8 +308,8 @@ def test_delete_media_while_posts_are_saved_with_it_never_deadlocks(
     def work(seed: int) -> set[str]:
         source, outcomes = random.Random(seed), set()
         with app.app_context():
-            for _ in range(12):
-                act = source.choices([save, attach, take_out, delete], weights=[6, 3, 1, 2])[0]
+            for _ in range(20):
+                act = source.choices([save, attach, take_out, delete], weights=[9, 4, 1, 2])[0]
                 try:
                     act(source)
                 except APIError as error:

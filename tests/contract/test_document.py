@@ -93,7 +93,7 @@ def test_security_is_documented_where_a_request_without_token_is_refused(app, op
         is_refused = client.open(url, method=method, json={}).status_code == 401
         schemes = operation.get("security", [])
         assert is_refused == (schemes == [{"bearer": []}]) or {} in schemes, name
-        assert ("401" in operation["responses"]) or not schemes, name
+        assert ("401" in operation["responses"]) or {} in schemes or not schemes, name
 
 
 def test_every_error_response_is_the_one_error_component(document, operations):
@@ -124,9 +124,11 @@ def test_every_writing_operation_that_takes_a_body_documents_it(operations):
 def test_every_success_has_an_example_that_fits_its_schema(document, operations):
     for name, operation in operations.items():
         successes = {status: entry for status, entry in operation["responses"].items() if status[0] == "2"}
-        assert len(successes) == 1, name
+        assert successes, name
         for status, entry in successes.items():
-            assert status == "204" or assert_fits(document, entry["content"]["application/json"], (name, status))
+            # Files and feeds have other media types, and no examples.
+            for media_type in {"application/json"} & entry.get("content", {}).keys():
+                assert_fits(document, entry["content"][media_type], (name, status))
 
 
 def test_every_component_is_used(document):

@@ -51,7 +51,6 @@ def create_post(
         posts.update_post(actor=editor, post_id=post_id, values=later)
     if archived:
         posts.update_post(actor=editor, post_id=post_id, values={"status": "archived"})
-    db.session.rollback()
     return post_id
 
 

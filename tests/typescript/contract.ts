@@ -54,7 +54,7 @@ interface TasksFilterResponse {
 interface TaskImage {
   id: number;
   image: string;
-  thumbnail_url: string | null;
+  thumbnail_url: string;
   upload_date: string;
   file_size: number;
   file_name: string;

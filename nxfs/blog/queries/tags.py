@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def list_tags(*, filters: dict[str, Any]) -> Page:
     if "search" in filters:
         rows = rows.where(search.has_words(Tag.search_document, search.words_of(filters["search"])))
     page = fetch_page(rows, page=filters["page"], page_size=filters["page_size"])
-    return replace(page, items=_with_counts(page.items))
+    return replace(page, items=_with_counts(page.items, count_public_posts_by_tag()))
 
 
 def search_tags(*, values: dict[str, Any]) -> Page:
@@ -57,7 +57,7 @@ def list_popular_tags(*, limit: int) -> Page:
     by_name = db.session.scalars(select(Tag.id).order_by(Tag.name_key, Tag.id))
     popular = sorted(by_name, key=lambda tag_id: -counts.get(tag_id, 0))[:limit]
     rows = db.session.execute(select(*COLUMNS).where(Tag.id.in_(popular))).all()
-    found = _with_counts(sorted(rows, key=lambda row: popular.index(row.id)))
+    found = _with_counts(sorted(rows, key=lambda row: popular.index(row.id)), counts)
     return Page(items=found, count=len(found), page=1, page_size=limit)
 
 
@@ -65,11 +65,10 @@ def _get(condition: ColumnElement[bool]) -> dict[str, Any]:
     row = db.session.execute(select(*COLUMNS).where(condition)).one_or_none()
     if row is None:
         raise TagNotFoundError
-    return _with_counts([row])[0]
+    return _with_counts([row], count_public_posts_by_tag())[0]
 
 
-def _with_counts(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
-    counts = count_public_posts_by_tag()
+def _with_counts(rows: Iterable[Row[Any]], counts: Mapping[int, int]) -> list[dict[str, Any]]:
     return [{**row._mapping, "post_count": counts.get(row.id, 0)} for row in rows]
 
 

@@ -71,7 +71,10 @@ class PostImages(MethodView):
     @blp.response(200, DeletedCountSchema)
     @blp.raises(*WRITE_ERRORS)
     def delete(self, post_id: int) -> Any:
-        """Take all images out of a post's gallery; the media library keeps the files."""
+        """Take all images out of a post's gallery.
+
+        The media library keeps the files.
+        """
         return {"deleted_count": service.remove_images(actor=current_actor(), post_id=post_id)}
 
 
@@ -84,7 +87,7 @@ class PostImageById(MethodView):
     @blp.response(200, PostImageSchema)
     @blp.raises(*WRITE_ERRORS)
     def patch(self, values: dict[str, Any], post_id: int, image_id: int) -> Any:
-        """Change what is said about an image of a gallery, or its place."""
+        """Change what is said about an image, or its place."""
         service.update_image(actor=current_actor(), post_id=post_id, image_id=image_id, values=values)
         return queries.get_written_image(post_id=post_id, image_id=image_id)
 

@@ -60,8 +60,8 @@ class PostImageUpdateSchema(Schema):
 class PostImageCreateSchema(Schema):
     """A new image (in a form), or one of the media library: exactly one of the two."""
 
-    class Meta:
-        unknown = ma.RAISE
+    class Meta(Schema.Meta):
+        json_schema = {"oneOf": [{"required": ["image"]}, {"required": ["media_id"]}]}
 
     image = fields.File(metadata={"is_left_out": True, "description": "Up to 10 MB: jpg, jpeg, png, gif or webp."})
     media_id = fields.Identifier(metadata={"example": 31})

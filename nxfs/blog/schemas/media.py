@@ -181,6 +181,7 @@ class MediaQuerySchema(PageQuerySchema):
     date_range = DateRange(
         metadata={
             "example": "2026-01-01,2026-12-31",
+            "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2})?,([0-9]{4}-[0-9]{2}-[0-9]{2})?$",
             "description": "First and last day of the upload, both inclusive; one of them may be left out.",
         }
     )

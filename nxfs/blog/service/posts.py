@@ -29,7 +29,7 @@ from nxfs.files.service import removal
 FIELDS = (*TEXTS, "slug", "status", "published_at", "featured_image_id", "meta_title", "meta_description")
 CONFLICTS = {"pk_post_slugs": PostSlugTakenError}
 LONGEST_TITLE = 200
-# How often a change starts anew because somebody else saved the texts of the post in the meantime.
+# How often a change starts anew because somebody else saved the post, or took its slug, in the meantime.
 MOST_ATTEMPTS = 5
 SAVED_MEANWHILE = Text("Somebody else is saving this post. Try again.", "Noen andre lagrer innlegget. Prøv igjen.")
 
@@ -42,12 +42,14 @@ def create_post(*, actor: Actor, values: Mapping[str, Any]) -> int:
     """
     values = {**dict.fromkeys(TEXTS, ""), **values}
     derived = rendering.derive(values, {})
-    with transaction(CONFLICTS) as tx:
-        tag_ids = _hold_tags(values.get("tags", ()))
-        post = Post(author_id=actor.id, status="draft")
-        _require_image(actor, post, values)
-        _assign(post, values, derived)
-        return _insert(tx, actor, post, tag_ids)
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            return _create(actor, values, derived)
+        except PostSlugTakenError:
+            # Somebody else has just taken the slug that was free for this title; another one is.
+            if values.get("slug"):
+                raise
+    raise PostSlugTakenError
 
 
 def update_post(
@@ -82,7 +84,8 @@ def delete_post(*, actor: Actor, post_id: int, precondition: Precondition = NO_P
         tx.audit("blog.post_deleted", actor_id=actor.id, target=post, changes=changes)
         _revise(tx, post)
         media_ids = references.media_of(post_id)
-        recordings = list(tx.session.scalars(select(PostAudio.file_id).where(PostAudio.post_id == post_id)))
+        of_post = delete(PostAudio).where(PostAudio.post_id == post_id).returning(PostAudio.file_id)
+        recordings = list(tx.session.scalars(of_post))
         tx.session.delete(post)
         tx.session.flush()
         references.refresh_publicity(tx, media_ids)
@@ -143,6 +146,15 @@ def index(post: Post) -> None:
     for column, value in rendering.titles(post.title, post.title_nb).items():
         setattr(post, column, value)
     post.search_text = rendering.search_text(post.excerpt, post.excerpt_nb, post.body_markdown, post.body_markdown_nb)
+
+
+def _create(actor: Actor, values: Mapping[str, Any], derived: Derived) -> int:
+    with transaction(CONFLICTS) as tx:
+        tag_ids = _hold_tags(values.get("tags", ()))
+        post = Post(author_id=actor.id, status="draft")
+        _require_image(actor, post, values)
+        _assign(post, values, derived)
+        return _insert(tx, actor, post, tag_ids)
 
 
 def _insert(tx: Transaction, actor: Actor, post: Post, tag_ids: list[int], *, also_usable: Collection[int] = ()) -> int:

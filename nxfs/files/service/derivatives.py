@@ -143,6 +143,7 @@ def _make(sha256: str, name: str, width: int, claimed_at: datetime) -> None:
     done = {"actual_width": made["width"], "height": made["height"], "size": size}
     with transaction() as tx:
         tx.session.execute(update(FileDerivative).where(ours).values(done))
+    log.info("derivative made", sha256=sha256, width=width)
 
 
 def _forget(sha256: str, width: int) -> None:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import gevent
 import structlog
 from gevent.lock import BoundedSemaphore
-from gevent.subprocess import PIPE, Popen
 
 from nxfs.config import PROJECT_ROOT
 from nxfs.core.uploads import Upload
