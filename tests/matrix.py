@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from nxfs.auth.models import PasswordReset, User
@@ -13,6 +14,9 @@ from nxfs.auth.service import tokens
 from nxfs.blog.service import posts
 from nxfs.core import clock
 from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.uploads import Upload
+from nxfs.files.formats import IMAGES
+from nxfs.files.service import uploads
 from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from tests.factories import blog as make_blog
 from tests.factories import files
@@ -43,6 +47,12 @@ class World:
     def headers(self, role: str) -> dict[str, str]:
         """Return the headers that ``role`` sends."""
         return {"Authorization": f"Bearer {self.grants[role].access}"} if role in self.grants else {}
+
+    def store_picture(self, **columns: Any) -> str:
+        """Store a picture of ``owner`` and return its name."""
+        upload = Upload("file", "cabin.jpg", "image/jpeg", BytesIO(files.image_bytes()))
+        with uploads.received(upload, IMAGES, owner_id=self.users["owner"].id) as received, transaction() as tx:
+            return received.keep(tx, **columns).name
 
     def _create_objects(self, tx: Transaction) -> None:
         owner = self.users["owner"]
@@ -97,6 +107,8 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "media_id": lambda world: world.media_id,
     "audio_id": lambda world: world.audio_id,
     "video_id": lambda world: world.video_id,
+    "name": lambda world: world.store_picture(public_from=clock.now()),
+    "width": lambda world: 320,
 }
 
 
@@ -144,6 +156,9 @@ SEES_TASK = ("owner", "assignee", "member", "admin")
 SEES_PROJECT = ("owner", "member", "admin")
 MANAGES_PROJECT = ("owner", "admin")
 CHANGES_CATEGORY = ("owner", "staff", "admin")
+PRIVATE_FILE = Case(
+    200, allowed=(), exceptions={"anonymous": 404}, arguments={"name": lambda world: world.store_picture()}
+)
 PRIVATE_TASK = {"task_id": lambda world: world.private_id}
 MANAGES_MEDIA = ("owner", "staff", "admin")
 EDITS_POST = ("owner", "staff", "admin")
@@ -277,6 +292,9 @@ RULES: Mapping[str, tuple[Case, ...]] = {
             body=lambda world, role: {"source_category_ids": [world.spare_category_id]},
         ),
     ),
+    # Files: public ones for everybody, the others with a signature only, whoever asks.
+    "GET /media/<string:name>": (public(200), PRIVATE_FILE),
+    "GET /media/<string:name>/<int:width>.webp": (public(200), PRIVATE_FILE),
     # The media library: everybody's own files, and those of all for who manages them.
     "GET /api/blog/media/": (Case(200),),
     "POST /api/blog/media/": (Case(201, form=sends_picture("file")),),

@@ -9,7 +9,8 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from nxfs.core import clock
+from nxfs.blog.queries import posts as queries
+from nxfs.core import clock, search_index
 from tests.factories.blog import (
     add_audio,
     add_image,
@@ -352,6 +353,19 @@ def test_public_list_needs_no_login_and_shows_what_is_public(client: FlaskClient
     assert ids(search="kabel", ordering="relevance") == [older, newer]
     assert ids(author_id=UNKNOWN_ID) == []
     assert client.get(PUBLIC, query_string={"page": 2}).status_code == 404
+
+
+def test_long_public_list_is_ordered_as_a_short_one(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    kari = create_user()
+    made = [create_post(kari, public=True, title=title) for title in ("b", "å", "a", "ø")]
+    create_post(kari, title="c")
+    create_post(kari, scheduled=True, title="d")
+    monkeypatch.setattr(search_index, "FEW_ROWS", 0)
+    monkeypatch.setattr(queries, "FEW_ROWS", 0)
+
+    for ordering, expected in (("title", [2, 0, 3, 1]), ("-created_at", [3, 2, 1, 0]), ("-published_at", [3, 2, 1, 0])):
+        page = client.get(PUBLIC, query_string={"ordering": ordering}).get_json()
+        assert [post["id"] for post in page["results"]] == [made[number] for number in expected]
 
 
 def test_address_of_the_author_is_for_those_who_are_signed_in(client: FlaskClient) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from PIL import Image
 
 from nxfs.core.transaction import transaction
 from nxfs.core.uploads import Upload
@@ -18,6 +17,7 @@ from nxfs.files.formats import IMAGES, UploadRule
 from nxfs.files.models import StoredFile
 from nxfs.files.service import uploads
 from nxfs.files.storage.selection import current_storage
+from tests.factories.files import image_bytes
 
 OWNER_ID = 7
 
@@ -32,9 +32,7 @@ def media(app: Flask) -> Iterator[Path]:
 
 def picture(width: int = 640, height: int = 480, *, kind: str = "JPEG", seed: int = 0) -> bytes:
     """Return a picture; another ``seed`` makes another one."""
-    file = BytesIO()
-    Image.linear_gradient("L").rotate(seed).resize((width, height)).convert("RGB").save(file, kind)
-    return file.getvalue()
+    return image_bytes(kind, width=width, height=height, seed=seed)
 
 
 def upload_of(content: bytes, *, filename: str = "cabin.jpg", media_type: str = "image/jpeg") -> Upload:
@@ -58,11 +56,6 @@ def keep(
     # Plain values from here on, whatever happens to the session.
     db.session.expunge(file)
     return file
-
-
-def stored_keys() -> list[str]:
-    """Return the keys of everything in the storage."""
-    return sorted(item.key for item in current_storage().list())
 
 
 def leftovers() -> list[str]:

@@ -20,7 +20,8 @@ from nxfs.files.service import derivatives, inspectors, removal
 from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.local import LocalStorage
 from nxfs.files.storage.selection import current_storage
-from tests.files.conftest import keep, leftovers, picture, stored_keys
+from tests.files.conftest import keep, leftovers, picture
+from tests.pictures import stored_keys
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -80,7 +81,7 @@ def test_files_with_one_content_share_their_derivatives(renderings):
     assert renderings == [320]
     with transaction() as tx:
         removal.remove_files(tx, [second.id])
-    assert stored_keys() == []
+    assert stored_keys() == set()
     assert db.session.query(FileDerivative).count() == 0
 
 

@@ -17,7 +17,8 @@ from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.local import LocalStorage
 from nxfs.files.storage.selection import current_storage
 from tests.factories.users import create_user
-from tests.files.conftest import keep, leftovers, picture, stored_keys
+from tests.files.conftest import keep, leftovers, picture
+from tests.pictures import stored_keys
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -74,7 +75,7 @@ def test_everything_that_does_not_agree_is_found_and_mended():
     assert left.lost == [lost_name]
     left.lost.clear()
     assert left.is_clean()
-    assert (stored_keys(), leftovers()) == ([keys.of_original(kept_name)], [])
+    assert (stored_keys(), leftovers()) == ({keys.of_original(kept_name)}, [])
     assert upkeep.forget_lost([lost_name]) == 1
     assert upkeep.verify(grace_seconds=0).is_clean()
     assert db.session.query(User).filter(User.profile_picture_id.is_not(None)).count() == 1
@@ -95,7 +96,7 @@ def test_verify_says_what_it_found_by_its_exit_code(runner):
     key = stray()
     found = runner.invoke(args=["media", "verify", "--grace", "0"])
     assert (found.exit_code, key in found.output) == (1, True)
-    assert stored_keys().count(key) == 1
+    assert key in stored_keys()
 
 
 def test_gc_cleans_up_and_keeps_the_rest(runner):
@@ -104,7 +105,7 @@ def test_gc_cleans_up_and_keeps_the_rest(runner):
     assert (would.exit_code, key in stored_keys()) == (0, True)
     done = runner.invoke(args=["media", "gc", "--grace", "0"])
     assert done.exit_code == 0, done.output
-    assert stored_keys() == [keys.of_original(file.name)]
+    assert stored_keys() == {keys.of_original(file.name)}
     assert runner.invoke(args=["media", "verify", "--grace", "0"]).exit_code == 0
 
 

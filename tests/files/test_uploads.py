@@ -19,7 +19,8 @@ from nxfs.files.service import inspectors, removal, uploads
 from nxfs.files.service.uploads import clean_filename
 from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.local import LocalStorage
-from tests.files.conftest import OWNER_ID, keep, leftovers, picture, stored_keys, upload_of
+from tests.files.conftest import OWNER_ID, keep, leftovers, picture, upload_of
+from tests.pictures import stored_keys
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -39,7 +40,7 @@ def count_files() -> int:
 
 def test_kept_upload_has_bytes_and_a_row_and_is_counted():
     file = keep(picture(), filename="Hytta ved fjorden.jpg")
-    assert stored_keys() == [keys.of_original(file.name)]
+    assert stored_keys() == {keys.of_original(file.name)}
     assert (file.format, file.width, file.height) == ("jpeg", 640, 480)
     assert file.original_filename == "Hytta ved fjorden.jpg"
     assert used_bytes() == file.size > 0
@@ -61,7 +62,7 @@ def test_refused_upload_leaves_nothing(content, filename, status):
         keep(content, filename=filename)
     assert refusal.value.status == status
     assert refusal.value.field_errors == {"file": [refusal.value.message]}
-    assert (stored_keys(), leftovers(), count_files(), used_bytes()) == ([], [], 0, 0)
+    assert (stored_keys(), leftovers(), count_files(), used_bytes()) == (set(), [], 0, 0)
 
 
 def test_upload_of_more_bytes_than_allowed_is_refused_before_it_is_looked_at(monkeypatch):
@@ -76,7 +77,7 @@ def test_upload_that_nobody_keeps_leaves_nothing():
     with uploads.received(upload_of(picture()), IMAGES, owner_id=OWNER_ID) as received:
         assert len(stored_keys()) == 1
     assert not received.is_kept
-    assert stored_keys() == []
+    assert stored_keys() == set()
 
 
 def test_upload_whose_transaction_fails_leaves_nothing():
@@ -84,7 +85,7 @@ def test_upload_whose_transaction_fails_leaves_nothing():
         with uploads.received(upload_of(picture()), IMAGES, owner_id=OWNER_ID) as received, transaction() as tx:
             received.keep(tx)
             raise LookupError
-    assert (stored_keys(), count_files(), used_bytes()) == ([], 0, 0)
+    assert (stored_keys(), count_files(), used_bytes()) == (set(), 0, 0)
 
 
 def test_upload_whose_commit_succeeded_before_the_error_stays():
@@ -143,7 +144,7 @@ def test_removed_file_is_gone_and_its_room_is_free():
     file, other = keep(picture()), keep(picture())
     with transaction() as tx:
         removal.remove_files(tx, [file.id])
-    assert stored_keys() == [keys.of_original(other.name)]
+    assert stored_keys() == {keys.of_original(other.name)}
     assert (count_files(), used_bytes()) == (1, other.size)
     assert db.session.query(FileDeletion).count() == 0
 
@@ -172,7 +173,7 @@ def test_removal_that_the_storage_refuses_is_tried_again(monkeypatch):
     assert [row.attempts for row in db.session.query(FileDeletion)] == [2]
     db.session.rollback()
     assert removal.delete_what_is_left() == 1
-    assert (stored_keys(), db.session.query(FileDeletion).count()) == ([], 0)
+    assert (stored_keys(), db.session.query(FileDeletion).count()) == (set(), 0)
 
 
 @pytest.mark.parametrize(

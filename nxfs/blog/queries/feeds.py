@@ -13,8 +13,8 @@ from nxfs.blog.queries.visibility import is_public
 from nxfs.extensions import db
 
 MOST_ENTRIES = 50
-# More than these no sitemap may name.
-MOST_ADDRESSES = 50_000
+# A sitemap may have five times as many; reading those would hold the event loop for a second.
+MOST_ADDRESSES = 10_000
 
 _newest_first = (Post.published_at.desc(), Post.id.desc())
 

@@ -7,19 +7,19 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
 
 from nxfs.auth.models import User
 from nxfs.blog.errors import PostNotFoundError, unknown_reference
 from nxfs.blog.models import MediaFile, MediaUsage, Post, PostAudio, PostImage, PostSlug, PostVideo, Tag, post_tags
 from nxfs.blog.queries.visibility import edits_post, is_public, sees_post
-from nxfs.core import search, search_index
+from nxfs.core import clock, search, search_index
 from nxfs.core.actor import Actor
 from nxfs.core.database import aggregated
 from nxfs.core.names import ids_named, is_named
 from nxfs.core.pagination import Page
 from nxfs.core.revisions import revisions_of
-from nxfs.core.search_index import Key, Listing
+from nxfs.core.search_index import FEW_ROWS, Key, Listing
 from nxfs.extensions import db
 from nxfs.files.models import StoredFile
 from nxfs.files.queries import file_columns
@@ -45,6 +45,19 @@ class PublicKey(Key):
     def clause(self) -> ColumnElement[Any]:
         """Return the element of ``ORDER BY``."""
         return self.column.desc() if self.is_descending else self.column.asc()
+
+
+class PublicListing(Listing):
+    """Public posts: the first of its conditions is that they are."""
+
+    def ids(self, keys: Sequence[Key], count: int) -> Select[Any]:
+        """Return the statement of the ids in order, made for a list of ``count`` rows."""
+        if count <= FEW_ROWS or isinstance(keys[0], PublicKey) or db.engine.dialect.name != "sqlite":
+            return super().ids(keys, count)
+        # SQLite cannot use an index for "+status", which leaves the one of the ordering: half a second less of 200,000.
+        status = literal_column("+posts.status", Post.status.type)
+        public = (status == "published") & (Post.published_at <= clock.now())
+        return Listing(self.model, self.question, (public, *self.conditions[1:])).ids(keys, count)
 
 
 @cache
@@ -128,12 +141,12 @@ def get_post_by_slug(*, actor: Actor | None, slug: str) -> Row[Any]:
 
 def list_posts(*, actor: Actor, filters: dict[str, Any]) -> Page:
     """Return a page of the posts that ``actor`` may edit and that pass all ``filters`` (see ``PostQuerySchema``)."""
-    return _list(filters, [edits_post(actor)], PublicationKey, me=actor.id)
+    return _list(filters, edits_post(actor), Listing, PublicationKey, me=actor.id)
 
 
 def list_public_posts(*, filters: dict[str, Any]) -> Page:
     """Return a page of the public posts that pass all ``filters`` (see ``PublicPostQuerySchema``)."""
-    return _list(filters, [is_public()], PublicKey)
+    return _list(filters, is_public(), PublicListing, PublicKey)
 
 
 def public_revision() -> str:
@@ -166,12 +179,17 @@ def _get(actor: Actor | None, condition: ColumnElement[bool]) -> Row[Any]:
 
 
 def _list(
-    filters: dict[str, Any], conditions: list[ColumnElement[bool]], publication: type[Key], *, me: int | None = None
+    filters: dict[str, Any],
+    visible: ColumnElement[bool],
+    listing: type[Listing],
+    publication: type[Key],
+    *,
+    me: int | None = None,
 ) -> Page:
     words = search.words_of(filters["search"]) if "search" in filters else None
     names = filters.get("ordering") or DEFAULT_ORDERING
     return search_index.fetch_page(
-        Listing(Post, search_index.question(words, ()), (*conditions, *_conditions(filters, me))),
+        listing(Post, search_index.question(words, ()), (visible, *_conditions(filters, me))),
         columns(has_email=me is not None),
         _keys(names, publication),
         titles_first=bool(words) and names[0][0] == "relevance",

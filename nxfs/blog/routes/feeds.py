@@ -57,7 +57,7 @@ def show_atom(values: dict[str, Any]) -> Response:
 def show_sitemap() -> Response:
     """Show the addresses of published posts.
 
-    Those of the newest fifty thousand at the front end, for search engines.
+    Those of the newest ten thousand at the front end, for search engines.
     """
     posts = queries.list_addresses()
     return Response(run_in_thread(feeds.sitemap, posts, site=setting("FRONTEND_URL")), mimetype=XML)
