@@ -62,7 +62,8 @@ class Site:
     def head(self, *lines: str, path: str = UPLOAD) -> bytes:
         """Return the head of an upload as it is sent, with more header ``lines``."""
         authorization = f"Authorization: {self.browser.headers['Authorization']}"
-        start = (f"POST {path} HTTP/1.1", "Host: x", authorization, f"Content-Type: {FORM}", *lines)
+        host = self.server.url.removeprefix("http://")
+        start = (f"POST {path} HTTP/1.1", f"Host: {host}", authorization, f"Content-Type: {FORM}", *lines)
         return "\r\n".join(start).encode() + b"\r\n\r\n"
 
     def send(self, *pieces: bytes, hang_up: bool = False) -> Answer:
@@ -82,10 +83,14 @@ class Site:
 
     def names(self) -> set[str]:
         """Return the names of the files that have rows."""
+        return set(self.digests())
+
+    def digests(self) -> dict[str, str]:
+        """Return the names of the files that have rows, with the SHA-256 of their contents."""
         with self.app.app_context():
-            names = set(db.session.scalars(select(StoredFile.name)))
+            digests = dict(db.session.execute(select(StoredFile.name, StoredFile.sha256)).all())
             db.session.remove()
-        return names
+        return digests
 
     def stored(self) -> set[str]:
         """Return the names of the originals on disk."""
@@ -144,7 +149,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 def part_head(name: str = "file", filename: str = "cabin.jpg", more: str = "") -> bytes:
     """Return the head of one file of a form."""
     disposition = f'Content-Disposition: form-data; name="{name}"; filename="{filename}"{more}'
-    return f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    return f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n".encode()
 
 
 def chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:

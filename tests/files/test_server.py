@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -254,14 +256,16 @@ def test_contradicting_lengths_are_refused(site: Site, lines: tuple[str, ...]) -
 
 
 def test_others_are_answered_while_files_are_inspected(site: Site) -> None:
+    content = _png((4000, 3000))
     with ThreadPoolExecutor(4) as pool:
-        uploads = [pool.submit(_upload_alone, site, slow_image(), "cabin.png") for _ in range(4)]
+        uploads = [pool.submit(_upload_alone, site, content, "cabin.png") for _ in range(4)]
         answers = []
         while not all(each.done() for each in uploads):
             answers.append(site.call("GET", ME).status_code)
+            # Inspectors leave the processor to everything else, also to this.
+            time.sleep(0.05)
     assert [each.result() for each in uploads] == [201] * 4
     assert set(answers) == {200}
-    assert len(answers) > 4
 
 
 def test_two_servers_share_files_and_make_a_derivative_once(site: Site, tmp_path: Path) -> None:
@@ -289,7 +293,7 @@ def test_stop_lets_an_upload_finish(site: Site) -> None:
     codes: list[int] = []
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(site.send, site.head(f"Content-Length: {len(body)}"), body)
-        wait_until(site.inspector_pids and (lambda: site.incoming()))
+        wait_until(site.incoming)
         codes.append(site.server.stop())
         assert answer.result().status == 201
     assert codes == [0]
@@ -317,7 +321,6 @@ def _kill_during(site: Site, number: int, random: Random) -> None:
     length = f"Content-Length: {len(slow)}"
     with ThreadPoolExecutor(2) as pool:
         if number % 3 == 0:
-            site.server.log()
             pool.submit(_send_slowly, site, site.head(length), slow)
             time.sleep(random.uniform(0.05, 0.3))
         elif number % 3 == 1:
@@ -340,10 +343,11 @@ def _kill_during(site: Site, number: int, random: Random) -> None:
 
 
 def _assert_library_is_whole(site: Site) -> None:
+    digests = site.digests()
     for media in site.listed():
         sent = site.call("GET", media["url"])
         assert (sent.status_code, len(sent.content)) == (200, media["file_size"])
-        Image.open(BytesIO(sent.content)).load()
+        assert hashlib.sha256(sent.content).hexdigest() == digests[media["filename"]]
 
 
 def _send_slowly(site: Site, *pieces: bytes) -> None:
@@ -370,7 +374,9 @@ def _upload_alone(site: Site, content: bytes, filename: str) -> int:
     return requests.post(site.server.url + UPLOAD, headers=headers, files=files, timeout=60).status_code
 
 
-def test_bucket_takes_shows_and_loses_files_and_may_be_away(tmp_path: Path) -> None:
+def test_bucket_takes_shows_and_loses_files_and_may_be_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where files wait before they go to the bucket: other tests would share it otherwise.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = object_store()
     bucket = store.new_bucket()
     with (
@@ -392,14 +398,13 @@ def test_bucket_takes_shows_and_loses_files_and_may_be_away(tmp_path: Path) -> N
         assert site.call("DELETE", f"{MEDIA}{media[1]['id']}/").status_code == 204
         assert site.listed() == []
         assert site.names() == set()
-        with pytest.raises(RuntimeError, match="The storage cannot be used"):
-            site.server.flask("media", "verify", "--grace", "0")
+        assert site.media("verify", "--grace", "0") == 2
 
         gate.open()
         assert len(_keys(store, bucket)) == 1
-        site.server.flask("media", "gc", "--grace", "0")
+        assert site.media("gc", "--grace", "0") == 0
         assert _keys(store, bucket) == set()
-        site.server.flask("media", "verify", "--grace", "0")
+        assert site.media("verify", "--grace", "0") == 0
 
 
 def _bucket_settings(store: ObjectStore, bucket: str, gate: Gate, directory: Path) -> dict[str, str]:
@@ -409,7 +414,6 @@ def _bucket_settings(store: ObjectStore, bucket: str, gate: Gate, directory: Pat
         "S3_REGION": store.region,
         "S3_ACCESS_KEY_ID": store.access_key_id,
         "S3_SECRET_ACCESS_KEY": store.secret_access_key,
-        # Where files wait before they go to the bucket, which other tests would share otherwise.
         "TMPDIR": str(directory),
     }
 

@@ -118,7 +118,7 @@ def search_tags(values: dict[str, Any]) -> Page:
 
 @blp.route("/bulk-delete/", methods=["POST"])
 @login_required
-@blp.arguments(TagBulkDeleteSchema, location="json_or_form")
+@blp.arguments(TagBulkDeleteSchema)
 @blp.response(200, TagBulkDeletedSchema)
 def delete_tags(values: dict[str, Any]) -> dict[str, Any]:
     """Delete several tags.
