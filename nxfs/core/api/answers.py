@@ -35,7 +35,9 @@ def conditional(response: Response) -> Response:
 
 def revised(revision: str, view: Callable[[], Response]) -> Response:
     """Return the answer of ``view`` with an ``ETag`` made of ``revision``, or 304 when the client has that one."""
-    digest = blake2b(f"{_code_revision()} {revision} {request.url}".encode(), digest_size=12).hexdigest()
+    # With and without the slash at its end it is the same address.
+    asked = request.host_url.encode() + request.path.rstrip("/").encode() + b"?" + request.query_string
+    digest = blake2b(f"{_code_revision()} {revision} ".encode() + asked, digest_size=12).hexdigest()
     is_known = request.if_none_match.contains_weak(digest)
     response = Response(status=304) if is_known else view()
     if response.status_code in (200, 304):
