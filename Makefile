@@ -51,7 +51,7 @@ lint: $(DEVELOPMENT)
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(DEVELOPMENT)
-	@$(BIN)/python -m bench $(ARGS)
+	@status=0; $(BIN)/python -m bench $(ARGS) || status=1; $(BIN)/python -m bench.media $(ARGS) || status=1; exit $$status
 
 clean:
 	rm -rf $(VENV) build $(TYPES)/node_modules .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis

@@ -1,6 +1,6 @@
 """Measures uploads, derivatives, the media library and the public lists of posts, against the real server.
 
-    python -m bench.media [--engine sqlite|postgresql|both] [--media N]
+    python -m bench.media [--engine sqlite|postgresql|both] [--media N] [--quick]
 
 The exit code is 1 when a promised figure is missed. Everything that was measured stands in bench/results/.
 """
@@ -19,19 +19,20 @@ from bench.media_report import Results
 from nxfs.config import PROJECT_ROOT
 
 ENGINES = ("sqlite", "postgresql")
+QUICK_MEDIA = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the engines one after the other and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.media", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
-    parser.add_argument(
-        "--media", type=int, default=LibrarySize.media, help="files of the library; default: %(default)s"
-    )
+    parser.add_argument("--media", type=int, help=f"files of the library; default: {LibrarySize.media:,}")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_MEDIA:,} files, unless given")
     options = parser.parse_args(arguments)
+    media = options.media or (QUICK_MEDIA if options.quick else LibrarySize.media)
     missed = []
     for engine in ENGINES if options.engine == "both" else (options.engine,):
-        results = _measure(engine, LibrarySize(media=options.media))
+        results = _measure(engine, LibrarySize(media=media))
         print("\n".join(media_report.terminal_lines(results)))
         print(f"\nEvery list: {media_report.write_file(results).relative_to(PROJECT_ROOT)}\n", flush=True)
         missed += [

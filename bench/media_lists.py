@@ -31,6 +31,7 @@ PUBLIC_PATHS = (
     "/sitemap.xml",
 )
 ORDERINGS = ("upload_date", "file_size", "filename")
+ALONE, COMBINED = GROUPS = ("each filter alone", "combinations")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class PublicList:
 def measure_lists(here: Place) -> list[Measurement]:
     """Measure the list of the library with each filter, for an admin, a user with many files and an ordinary one."""
     connections = {role: KeptConnection(here.server.port, headers) for role, headers in here.headers.items()}
-    measurements = [measure(connections[case.role], "", case, path_of(case.parameters)) for case in _cases(here)]
+    measurements = [
+        measure(connections[case.role], group, case, path_of(case.parameters)) for group, case in _cases(here)
+    ]
     for connection in connections.values():
         connection.close()
     return measurements
@@ -68,19 +71,19 @@ def path_of(parameters: Parameters) -> str:
     return f"{PATH}?{urlencode({'page_size': PAGE_SIZE, **parameters})}"
 
 
-def _cases(here: Place) -> Iterator[Case]:
+def _cases(here: Place) -> Iterator[tuple[str, Case]]:
     for role, user_id in USERS.items():
         with here.app.app_context():
             files = select(func.count()).select_from(MediaFile)
             count = db.session.scalar(files if role == "admin" else files.where(MediaFile.uploaded_by == user_id))
             db.session.remove()
-        for name, parameters in _parameters(last_page=max(1, count // PAGE_SIZE)).items():
-            yield Case(name, role, parameters)
+        last_page = max(1, count // PAGE_SIZE)
+        for group, named in ((ALONE, _alone(last_page)), (COMBINED, _combined(last_page))):
+            yield from ((group, Case(name, role, parameters)) for name, parameters in named.items())
 
 
-def _parameters(last_page: int) -> dict[str, Parameters]:
+def _alone(last_page: int) -> dict[str, Parameters]:
     orderings = {f"by {sign}{name}": {"ordering": sign + name} for name in ORDERINGS for sign in ("", "-")}
-    word = {"search": texts.COMMON_WORD}
     return {
         "no filter": {},
         "last page": {"page": str(last_page)},
@@ -98,12 +101,18 @@ def _parameters(last_page: int) -> dict[str, Parameters]:
         "user_id nobody": {"user_id": "999999"},
         "unused": {"unused": "true"},
         "used": {"unused": "false"},
-        "search commonest": word,
+        "search commonest": {"search": texts.COMMON_WORD},
         "search rare": {"search": texts.RARE_WORD},
         "search two words": {"search": f"{texts.COMMON_WORD} skjemaet"},
         "search one letter": {"search": "k"},
         "search nothing found": {"search": "xylofon"},
         **orderings,
+    }
+
+
+def _combined(last_page: int) -> dict[str, Parameters]:
+    word = {"search": texts.COMMON_WORD}
+    return {
         "document, by -file_size": {"file_type": "document", "ordering": "-file_size"},
         "doc, by filename": {"file_type": "doc", "ordering": "filename"},
         "unused, last page": {"unused": "true", "page": str(max(1, last_page - 30))},

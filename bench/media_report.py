@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from urllib.parse import unquote, urlsplit
 
 from bench.latency import Latency
 from bench.measuring import Measurement
-from bench.media_lists import PublicList, path_of
+from bench.media_lists import ALONE, GROUPS, PublicList, path_of
 from bench.media_transfers import REQUESTS_AT_ONCE, DerivativeRequests, Uploads
 from bench.place import USERS
 from bench.report import MOST_MILLISECONDS, MOST_STATEMENTS, RESULTS, Figure, table
@@ -18,6 +19,8 @@ from bench.report import MOST_MILLISECONDS, MOST_STATEMENTS, RESULTS, Figure, ta
 MOST_UPLOAD_MILLISECONDS = 1_000
 MOST_POLL_MILLISECONDS = 100
 MOST_STATEMENTS_UNCHANGED = 2
+# Nothing is promised of a user who has a third of a hundred thousand files; the lists of one are measured all the same.
+PROMISED_ROLES = ("admin", "ordinary")
 SLOWEST_SHOWN = 10
 
 
@@ -44,7 +47,7 @@ def figures(results: Results) -> list[Figure]:
     failures = [each.failure for each in (*results.lists, *results.public_lists) if each.failure]
     statements = max(each.statements for each in results.lists)
     unchanged = max(each.unchanged_statements for each in results.public_lists)
-    lists = [each.median for each in results.lists]
+    lists = [each.median for each in results.lists if each.group == ALONE and each.case.role in PROMISED_ROLES]
     slow = sum(each > MOST_MILLISECONDS for each in lists)
     return [
         Figure(
@@ -63,7 +66,7 @@ def figures(results: Results) -> list[Figure]:
         Figure("and all get the same", "yes" if alike else "no", alike),
         Figure("every list is answered", "; ".join(failures[:3]) or "yes", not failures),
         Figure(
-            f"any filter of the library <= {MOST_MILLISECONDS} ms",
+            f"each filter of the library alone <= {MOST_MILLISECONDS} ms",
             f"{slow} of {len(lists)} above, at most {max(lists):.0f} ms",
             not slow,
         ),
@@ -89,12 +92,12 @@ def terminal_lines(results: Results) -> Iterator[str]:
     yield from table(("", "made", "different answers", "failed", "median", "slowest"), rows)
     yield f"\n{results.engine}: GET /api/blog/media/, pages of 100, milliseconds in the server"
     rows = []
-    for role in USERS:
-        of_role = [each for each in results.lists if each.case.role == role]
-        worst = max(of_role, key=lambda each: each.median)
-        middle = median(each.median for each in of_role)
-        rows.append((role, len(of_role), f"{middle:.0f}", f"{worst.median:.0f}", worst.case.name))
-    yield from table(("", "cases", "median", "worst", "worst case"), rows)
+    for role, group in product(USERS, GROUPS):
+        members = [each for each in results.lists if (each.case.role, each.group) == (role, group)]
+        worst = max(members, key=lambda each: each.median)
+        middle = median(each.median for each in members)
+        rows.append((role, group, len(members), f"{middle:.0f}", f"{worst.median:.0f}", worst.case.name))
+    yield from table(("", "", "cases", "median", "worst", "worst case"), rows)
     yield f"\n{results.engine}: the {SLOWEST_SHOWN} slowest"
     yield from _list_table(_by_slowness(results.lists)[:SLOWEST_SHOWN])
     yield f"\n{results.engine}: public lists, milliseconds in the server, whole (200) and unchanged (304)"
