@@ -99,10 +99,11 @@ def _drop_search(connection: Connection) -> list[str]:
 
 def _build_search(connection: Connection, structures: list[str]) -> None:
     if connection.dialect.name == "sqlite":
-        columns = "search_title, search_text, ''"
-        for table in SEARCHED:
+        for table, statement in zip(SEARCHED, structures, strict=True):
+            # The trigger knows how a row is indexed; of no new row but of all.
+            values = statement.partition("VALUES (")[2].rpartition(")")[0].replace("new.", "")
             into = f"{table}_search (rowid, title, body, facets)"
-            connection.exec_driver_sql(f"INSERT INTO {into} SELECT id, {columns} FROM {table}")
+            connection.exec_driver_sql(f"INSERT INTO {into} SELECT {values} FROM {table}")
             connection.exec_driver_sql(f"INSERT INTO {table}_search ({table}_search) VALUES ('optimize')")
     for statement in structures:
         connection.exec_driver_sql(statement)

@@ -40,18 +40,20 @@ USERS = {
     "table_kwargs": {"sqlite_autoincrement": True},
 }
 PICTURE_KEY = "fk_users_profile_picture_id_files"
-# Tables with an inverted index of their words, as tasks have one; these have no facets.
-SEARCHED = ("posts", "media_files")
+# Tables with an inverted index of their words, as tasks have one, and its facets of their rows: of a file in the
+# library u its uploader, f its format.
+SEARCHED = {"posts": (), "media_files": (("u", "uploaded_by"), ("f", "format"))}
 
 
 def sqlite_search(table: str) -> tuple[str, ...]:
     """Return the statements that make the index of ``table`` and keep it."""
+    facets = " || ' ' || ".join(f"'{letter}' || new.{column}" for letter, column in SEARCHED[table]) or "''"
     return (
         f"""CREATE VIRTUAL TABLE {table}_search USING fts5(
              title, body, facets, tokenize = 'ascii', prefix = '1 2 3', detail = 'column', columnsize = 0)""",
         f"""CREATE TRIGGER {table}_search_insert AFTER INSERT ON {table} BEGIN
              INSERT INTO {table}_search (rowid, title, body, facets)
-             VALUES (new.id, new.search_title, new.search_text, '');
+             VALUES (new.id, new.search_title, new.search_text, {facets});
            END""",
         f"""CREATE TRIGGER {table}_search_update AFTER UPDATE OF search_title, search_text ON {table} BEGIN
              UPDATE {table}_search SET title = new.search_title, body = new.search_text WHERE rowid = new.id;
@@ -64,13 +66,15 @@ def sqlite_search(table: str) -> tuple[str, ...]:
 
 def postgresql_search(table: str) -> tuple[str, ...]:
     """Return the statements that make the index of ``table`` and keep it."""
+    facets = ", ".join(f"'#{letter}' || NEW.{column}" for letter, column in SEARCHED[table])
     return (
         f"CREATE TABLE {table}_search (id bigint CONSTRAINT pk_{table}_search PRIMARY KEY, document tsvector NOT NULL)",
         rf"""CREATE FUNCTION index_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN
              INSERT INTO {table}_search VALUES (NEW.id, array_to_tsvector(
                string_to_array(regexp_replace(NEW.search_title, '(^| )(?=.)', '\1=', 'g'), ' ')
-               || string_to_array(NEW.search_title, ' ') || string_to_array(NEW.search_text, ' ')))
+               || string_to_array(NEW.search_title, ' ') || string_to_array(NEW.search_text, ' ')
+               || ARRAY[{facets}]::text[]))
              ON CONFLICT (id) DO UPDATE SET document = excluded.document;
              RETURN NULL;
            END $$""",
@@ -170,7 +174,10 @@ def upgrade() -> None:
         "ix_media_files_upload_date_id", "media_files", ["upload_date", "id", "format", "uploaded_by"], unique=False
     )
     op.create_index(
-        "ix_media_files_uploaded_by_upload_date_id", "media_files", ["uploaded_by", "upload_date", "id"], unique=False
+        "ix_media_files_uploaded_by_upload_date_id",
+        "media_files",
+        ["uploaded_by", "upload_date", "id", "format"],
+        unique=False,
     )
     op.create_index("uq_media_files_file_id", "media_files", ["file_id"], unique=True)
 

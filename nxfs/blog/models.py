@@ -112,7 +112,7 @@ class MediaFile(Versioned, db.Model):
         Index("uq_media_files_file_id", "file_id", unique=True),
         # With what lists are filtered by, so that they are counted and walked along without reading the wide rows.
         Index("ix_media_files_upload_date_id", "upload_date", "id", "format", "uploaded_by"),
-        Index("ix_media_files_uploaded_by_upload_date_id", "uploaded_by", "upload_date", "id"),
+        Index("ix_media_files_uploaded_by_upload_date_id", "uploaded_by", "upload_date", "id", "format"),
         Index("ix_media_files_file_size_id", "file_size", "id"),
         Index("ix_media_files_filename_key_id", "filename_key", "id"),
         IDS_ARE_NEVER_REUSED,

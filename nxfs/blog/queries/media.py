@@ -77,9 +77,15 @@ def get_media_with_details(*, actor: Actor, media_id: int) -> dict[str, Any]:
 
 def list_media(*, actor: Actor, filters: dict[str, Any]) -> Page:
     """Return a page of the files that ``actor`` sees and that pass all ``filters`` (see ``MediaQuerySchema``)."""
-    words = search.words_of(filters["search"]) if "search" in filters else None
+    conditions, properties = _conditions(filters), _properties(actor, filters)
+    if "search" in filters:
+        # The index that finds the words knows these properties too.
+        question = search_index.question(search.words_of(filters["search"]), [facets for facets, _ in properties])
+    else:
+        question = search_index.question(None, ())
+        conditions += [condition for _, condition in properties]
     return search_index.fetch_page(
-        Listing(MediaFile, search_index.question(words, ()), tuple(_conditions(actor, filters))),
+        Listing(MediaFile, question, tuple(conditions)),
         COLUMNS,
         _keys(filters.get("ordering") or DEFAULT_ORDERING),
         page=filters["page"],
@@ -151,16 +157,23 @@ def _derivatives(row: Row[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _conditions(actor: Actor, filters: dict[str, Any]) -> list[ColumnElement[bool]]:
-    conditions = [] if _manages_all(actor) else [sees_media(actor)]
+def _properties(actor: Actor, filters: dict[str, Any]) -> list[tuple[list[str], ColumnElement[bool]]]:
+    """Return what is asked of uploader and format, each as facets of the search index and as a condition."""
+    uploaders = [] if _manages_all(actor) else [actor.id]
+    uploaders += [filters["user_id"]] if "user_id" in filters else []
+    properties = [([f"u{user_id}"], MediaFile.uploaded_by == user_id) for user_id in uploaders]
     if "formats" in filters:
-        conditions.append(MediaFile.format.in_(filters["formats"]))
+        names = filters["formats"]
+        properties.append(([f"f{name}" for name in names], MediaFile.format.in_(names)))
+    return properties
+
+
+def _conditions(filters: dict[str, Any]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if filters.get("date_start"):
         conditions.append(MediaFile.upload_date >= _beginning_of(filters["date_start"]))
     if filters.get("date_end"):
         conditions.append(MediaFile.upload_date < _end_of(filters["date_end"]))
-    if "user_id" in filters:
-        conditions.append(MediaFile.uploaded_by == filters["user_id"])
     if "unused" in filters:
         is_used = exists().where(MediaUsage.media_id == MediaFile.id)
         conditions.append(~is_used if filters["unused"] else is_used)

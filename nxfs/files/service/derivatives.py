@@ -24,7 +24,7 @@ from nxfs.files.storage.interface import MissingObjectError, Reading, StorageErr
 from nxfs.files.storage.selection import current_storage
 
 # Longer than an inspector may take: whoever claimed it and is not done by then was killed.
-CLAIM_SECONDS = 60
+CLAIM_SECONDS = 120
 POLL_SECONDS = 0.05
 
 log = structlog.get_logger("nxfs.files")

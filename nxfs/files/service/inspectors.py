@@ -23,8 +23,9 @@ from nxfs.files.formats import MEGABYTE, UploadRule
 COMMAND = (sys.executable, "-m", "nxfs.files.inspection.worker")
 # One a core: more would only take the processor from each other.
 MOST_CHILDREN = os.cpu_count() or 1
-# The slowest legal file takes a few seconds; a hostile one shall not hold a child for longer.
-SECONDS = 20
+# The slowest legal file takes five seconds, on a busy machine several times as long; a hostile one shall not hold a
+# child for longer.
+SECONDS = 45
 # How long a request waits for a child before its client is told to come back.
 WAITING_SECONDS = 30
 MOST_WAITING = 200
