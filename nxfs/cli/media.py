@@ -60,8 +60,9 @@ def collect_garbage(grace: int, dry_run: bool, forget_lost: bool) -> None:
     if dry_run:
         return
     with _reachable_storage():
-        total = sum(map(len, (findings.leftovers, findings.stray_keys, findings.unreferenced, findings.waiting)))
-        with click.progressbar(length=total + len(findings.miscounted), label="Cleaning up") as bar:
+        mended = (findings.leftovers, findings.stray_keys, findings.unreferenced, findings.orphans, findings.waiting)
+        total = sum(map(len, mended)) + len(findings.miscounted)
+        with click.progressbar(length=total, label="Cleaning up") as bar:
             upkeep.mend(findings, progress=bar.update)
     if findings.lost and forget_lost:
         click.echo(f"Forgot {_forget(findings.lost)} lost files.")
@@ -89,6 +90,7 @@ def _show(findings: Findings) -> None:
         ("stored files without a row", findings.stray_keys),
         ("rows whose file is lost", findings.lost),
         ("rows that nothing refers to", [str(identifier) for identifier in findings.unreferenced]),
+        ("contents of derivatives that no file has", findings.orphans),
         ("interrupted uploads", [path.name for path in findings.leftovers]),
         ("deletions to be tried again", findings.waiting),
         ("users whose used space is miscounted", [str(identifier) for identifier in findings.miscounted]),

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import itemgetter
 from typing import Any
 
+import structlog
 from gevent.lock import RLock
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, insert
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +21,8 @@ from nxfs.core.events import Event, EventRecord
 from nxfs.extensions import db
 
 Conflicts = Mapping[str, Callable[[], APIError]]
+
+log = structlog.get_logger("nxfs.transaction")
 
 # SQLite has one writer. A greenlet that waited for it inside SQLite would stop the whole process, so greenlets of this
 # process wait here. Nothing inside a transaction may yield: no network, no thread pool, no event delivery.
@@ -135,7 +138,11 @@ def transaction(conflicts: Conflicts | None = None) -> Iterator[Transaction]:
         finally:
             del session.info["transaction"]
     for effect in current._after_commit:
-        effect()
+        try:
+            effect()
+        except Exception as error:
+            # What was asked for is committed; neither the client nor the other effects shall suffer.
+            log.error("effect of a committed transaction failed", exc_info=error)
 
 
 def _writer_lock(session: Session) -> AbstractContextManager[object]:

@@ -343,3 +343,16 @@ def test_writer_of_another_process_that_never_ends_is_given_up_on(migrated_file)
     assert told["outcome"] == "OperationalError"
     assert 4.5 < told["waited"] < 6.5
     assert told["longest_gap"] < 0.1
+
+
+def test_effect_that_fails_neither_takes_the_rest_along_nor_the_answer(app, caplog):
+    effects: list[str] = []
+
+    def fail() -> None:
+        raise LookupError("the effect")
+
+    with transaction() as tx:
+        tx.after_commit(fail)
+        tx.after_commit(lambda: effects.append("ran"))
+    assert effects == ["ran"]
+    assert "effect of a committed transaction failed" in caplog.text

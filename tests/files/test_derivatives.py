@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import BytesIO
+from threading import Barrier, Thread
 
 import gevent
 import pytest
 from flask import Flask
+from gevent.event import Event
 from PIL import Image
 
 from nxfs.core import clock
@@ -174,3 +176,106 @@ def test_other_widths_are_not_made(width, renderings):
     with pytest.raises(StoredFileNotFoundError):
         derivatives.open_derivative(file, width)
     assert renderings == []
+
+
+def remove(*files: StoredFile) -> None:
+    """Delete files."""
+    with transaction() as tx:
+        removal.remove_files(tx, [file.id for file in files])
+
+
+def test_content_that_comes_again_before_its_derivative_is_deleted_can_be_deleted_too(monkeypatch):
+    def fail(*_: object) -> None:
+        raise StorageError("the bucket is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalStorage, "delete", fail)
+        for _ in range(2):
+            file = keep(picture())
+            size_of(file, 320)
+            remove(file)
+    assert removal.delete_what_is_left() == 3
+    assert stored_keys() == set()
+
+
+def test_file_that_is_deleted_while_its_derivative_is_made_leaves_nothing(monkeypatch):
+    file = keep(picture())
+    render = inspectors.render
+
+    def delete_first(*args: object, width: int) -> object:
+        remove(file)
+        return render(*args, width=width)
+
+    monkeypatch.setattr(inspectors, "render", delete_first)
+    with pytest.raises(StoredFileNotFoundError):
+        derivatives.open_derivative(file, 320)
+    assert (stored_keys(), db.session.query(FileDerivative).count()) == (set(), 0)
+
+
+def test_two_files_with_one_content_that_go_at_once_take_their_derivative_along(app: Flask):
+    files = [keep(picture()), keep(picture())]
+    size_of(files[0], 320)
+    # SQLite has one writer, which greenlets of one thread wait for.
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    both_begun = Barrier(1 if is_sqlite else 2)
+
+    def work(file_id: int) -> None:
+        with app.app_context():
+            with transaction() as tx:
+                both_begun.wait(10)
+                removal.remove_files(tx, [file_id])
+            db.session.remove()
+
+    if is_sqlite:
+        gevent.joinall([gevent.spawn(work, file.id) for file in files], raise_error=True, timeout=30)
+    else:
+        threads = [Thread(target=work, args=(file.id,)) for file in files]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    removal.delete_what_is_left()
+    assert db.session.query(FileDerivative).count() == 0
+    assert stored_keys() == set()
+
+
+def test_failure_is_told_to_all_who_wait_for_it(app: Flask, renderings, monkeypatch):
+    file = keep(picture())
+    file_id, calls = file.id, []
+    is_waited_for = Event()
+
+    def fail(*_: object, width: int) -> None:
+        calls.append(width)
+        is_waited_for.wait(10)
+
+    monkeypatch.setattr(inspectors, "render", fail)
+
+    def ask() -> str:
+        with app.app_context():
+            try:
+                derivatives.open_derivative(db.session.get_one(StoredFile, file_id), 320)
+            except StoredFileNotFoundError as error:
+                return type(error).__name__
+            return "made"
+
+    greenlets = [gevent.spawn(ask) for _ in range(10)]
+    gevent.sleep(0)
+    while len(calls) < 1:
+        gevent.sleep(0.01)
+    is_waited_for.set()
+    gevent.joinall(greenlets, raise_error=True, timeout=30)
+    assert {greenlet.value for greenlet in greenlets} == {"StoredFileNotFoundError"}
+    assert calls == [320]
+
+
+def test_nobody_holds_a_connection_while_a_derivative_is_made(monkeypatch):
+    file = keep(picture())
+    render, held = inspectors.render, []
+
+    def look(*args: object, width: int) -> object:
+        held.append(db.engine.pool.checkedout())
+        return render(*args, width=width)
+
+    monkeypatch.setattr(inspectors, "render", look)
+    size_of(file, 320)
+    assert held == [0]

@@ -8,10 +8,11 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
 from nxfs.auth.models import User
+from nxfs.core import clock
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from nxfs.files import keys
-from nxfs.files.models import FileDeletion, FileOwner, StoredFile
+from nxfs.files.models import FileDeletion, FileDerivative, FileOwner, StoredFile
 from nxfs.files.service import derivatives, upkeep
 from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.local import LocalStorage
@@ -63,13 +64,14 @@ def test_everything_that_does_not_agree_is_found_and_mended():
     kept_name, lost_name = kept.name, lost.name
     unreferenced_id, kept_owner = unreferenced.id, kept.owner_id
     with transaction() as tx:
+        tx.session.add(FileDerivative(sha256="cd" * 32, width=320, claimed_at=clock.now(), height=240))
         tx.session.add(FileDeletion(key=waiting))
         tx.session.execute(update(FileOwner).where(FileOwner.owner_id == kept_owner).values(used_bytes=5))
     findings = upkeep.verify(grace_seconds=0)
     assert sorted(findings.stray_keys) == sorted([key, derivative])
     assert (findings.lost, findings.unreferenced) == ([lost_name], [unreferenced_id])
     assert ([path.name for path in findings.leftovers], findings.waiting) == (["killed.upload"], [waiting])
-    assert findings.miscounted == [kept_owner]
+    assert (findings.miscounted, findings.orphans) == ([kept_owner], ["cd" * 32])
     upkeep.mend(findings)
     left = upkeep.verify(grace_seconds=0)
     assert left.lost == [lost_name]

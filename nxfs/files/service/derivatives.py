@@ -5,31 +5,40 @@ from __future__ import annotations
 import secrets
 import shutil
 from datetime import datetime, timedelta
+from typing import Any
 
 import gevent
 import structlog
-from gevent.event import Event
-from sqlalchemy import delete, select, update
+from gevent.event import AsyncResult
+from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, select, text, update
 
 from nxfs.core import clock
-from nxfs.core.errors import ConflictError
+from nxfs.core.database import UtcDateTime
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.errors import InspectionBusyError, StorageUnavailableError, StoredFileNotFoundError
 from nxfs.files.links import WIDTHS
 from nxfs.files.models import FileDerivative, StoredFile
-from nxfs.files.service import inspectors
+from nxfs.files.service import inspectors, removal
 from nxfs.files.storage.interface import MissingObjectError, Reading, StorageError
 from nxfs.files.storage.selection import current_storage
 
-# Longer than an inspector may take: whoever claimed it and is not done by then was killed.
-CLAIM_SECONDS = 120
-POLL_SECONDS = 0.05
+# Longer than the wait for an inspector, its work, and the storage's reading and writing with all attempts together:
+# whoever claimed it and is not done by then was killed.
+CLAIM_SECONDS = 240
+# How long a request waits for what somebody else makes, before its client is told to come back.
+WAITING_SECONDS = 60
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+
+_CLAIM = text(
+    "INSERT INTO file_derivatives (sha256, width, claimed_at) VALUES (:sha256, :width, :claimed_at) "
+    "ON CONFLICT (sha256, width) DO NOTHING"
+).bindparams(bindparam("claimed_at", type_=UtcDateTime))
 
 log = structlog.get_logger("nxfs.files")
-# Those of this process wait here; only one of them asks the database.
-_under_way: dict[tuple[str, int], Event] = {}
+# Those of this process wait here, and get what the one who makes it gets; only that one asks the database.
+_under_way: dict[tuple[str, int], AsyncResult] = {}
 
 
 def open_derivative(file: StoredFile, width: int) -> Reading:
@@ -56,21 +65,29 @@ def open_derivative(file: StoredFile, width: int) -> Reading:
 
 def _make_once(sha256: str, name: str, width: int) -> None:
     task = (sha256, width)
-    event = _under_way.get(task)
-    if event is not None:
-        event.wait(CLAIM_SECONDS)
+    made = _under_way.get(task)
+    if made is not None:
+        try:
+            made.get(timeout=WAITING_SECONDS)
+        except gevent.Timeout as timeout:
+            raise InspectionBusyError from timeout
         return
-    event = _under_way[task] = Event()
+    made = _under_way[task] = AsyncResult()
     try:
         _make_or_wait(sha256, name, width)
+    except BaseException as error:
+        made.set_exception(error if isinstance(error, Exception) else InspectionBusyError())
+        raise
+    else:
+        made.set(None)
     finally:
         del _under_way[task]
-        event.set()
 
 
 def _make_or_wait(sha256: str, name: str, width: int) -> None:
     """Make the derivative, unless another process has claimed it; then wait until it is there."""
-    give_up_at = clock.now() + timedelta(seconds=2 * CLAIM_SECONDS)
+    give_up_at = clock.now() + timedelta(seconds=WAITING_SECONDS)
+    pause = FIRST_PAUSE
     while not _is_ready(sha256, width):
         claimed_at = _claim(sha256, width)
         if claimed_at is not None:
@@ -78,43 +95,49 @@ def _make_or_wait(sha256: str, name: str, width: int) -> None:
             return
         if clock.now() > give_up_at:
             raise InspectionBusyError
-        gevent.sleep(POLL_SECONDS)
+        gevent.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _is_ready(sha256: str, width: int) -> bool:
+    row = _find(sha256, width)
+    return row is not None and row.height is not None
+
+
+def _find(sha256: str, width: int) -> Row[Any] | None:
     db.session.rollback()
-    ready = select(FileDerivative.height).where(FileDerivative.sha256 == sha256, FileDerivative.width == width)
-    is_ready = db.session.scalar(ready) is not None
+    columns = select(FileDerivative.height, FileDerivative.claimed_at)
+    row = db.session.execute(columns.where(_is_it(sha256, width))).one_or_none()
     # Whoever waits next must not hold a connection of the pool meanwhile.
     db.session.rollback()
-    return is_ready
+    return row
+
+
+def _is_it(sha256: str, width: int) -> ColumnElement[bool]:
+    return (FileDerivative.sha256 == sha256) & (FileDerivative.width == width)
 
 
 def _claim(sha256: str, width: int) -> datetime | None:
     """Return since when the derivative is ours to make, None when it is somebody else's."""
     now = clock.now()
-    abandoned = (
-        (FileDerivative.sha256 == sha256)
-        & (FileDerivative.width == width)
-        & FileDerivative.height.is_(None)
-        & (FileDerivative.claimed_at < now - timedelta(seconds=CLAIM_SECONDS))
-    )
-    with transaction() as tx:
-        if tx.session.execute(update(FileDerivative).where(abandoned).values(claimed_at=now)).rowcount:
-            return now
-    try:
+    row = _find(sha256, width)
+    if row is None:
         with transaction() as tx:
-            tx.session.add(FileDerivative(sha256=sha256, width=width, claimed_at=now))
-    except ConflictError:
+            claimed = tx.session.execute(_CLAIM, {"sha256": sha256, "width": width, "claimed_at": now})
+            return now if claimed.rowcount else None
+    abandoned = row.height is None and row.claimed_at < now - timedelta(seconds=CLAIM_SECONDS)
+    if not abandoned:
         return None
-    return now
+    with transaction() as tx:
+        # Nobody else has taken it over in the meantime.
+        same = _is_it(sha256, width) & FileDerivative.height.is_(None) & (FileDerivative.claimed_at == row.claimed_at)
+        taken = tx.session.execute(update(FileDerivative).where(same).values(claimed_at=now))
+        return now if taken.rowcount else None
 
 
 def _make(sha256: str, name: str, width: int, claimed_at: datetime) -> None:
     storage = current_storage()
-    ours = (
-        (FileDerivative.sha256 == sha256) & (FileDerivative.width == width) & (FileDerivative.claimed_at == claimed_at)
-    )
+    ours = _is_it(sha256, width) & (FileDerivative.claimed_at == claimed_at)
     token = secrets.token_hex(16)
     try:
         incoming = storage.incoming()
@@ -141,12 +164,19 @@ def _make(sha256: str, name: str, width: int, claimed_at: datetime) -> None:
             raise StorageUnavailableError from error
         raise
     done = {"actual_width": made["width"], "height": made["height"], "size": size}
+    # The last file with this content may have been deleted meanwhile, and its derivatives with it.
+    is_needed = exists().where(StoredFile.sha256 == sha256)
     with transaction() as tx:
-        tx.session.execute(update(FileDerivative).where(ours).values(done))
-    log.info("derivative made", sha256=sha256, width=width)
+        is_kept = tx.session.execute(update(FileDerivative).where(ours, is_needed).values(done)).rowcount
+        if not is_kept:
+            tx.session.execute(delete(FileDerivative).where(ours))
+    if not is_kept:
+        removal.delete_unneeded(keys.of_derivative(sha256, width))
+        raise StoredFileNotFoundError
+    log.info("derivative made", name=name, width=width)
 
 
 def _forget(sha256: str, width: int) -> None:
-    gone = (FileDerivative.sha256 == sha256) & (FileDerivative.width == width) & FileDerivative.height.is_not(None)
+    gone = _is_it(sha256, width) & FileDerivative.height.is_not(None)
     with transaction() as tx:
         tx.session.execute(delete(FileDerivative).where(gone))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, text, update
 
 from nxfs.core import clock
+from nxfs.core.database import UtcDateTime
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.extensions import db
 from nxfs.files import keys
@@ -17,6 +18,12 @@ from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.selection import current_storage
 
 MOST_AT_ONCE = 500
+
+# The key of a derivative comes again with its content, perhaps before its former bytes are deleted.
+_REQUEST = text(
+    "INSERT INTO file_deletions (key, requested_at, attempts) VALUES (:key, :requested_at, 0) "
+    "ON CONFLICT (key) DO UPDATE SET requested_at = excluded.requested_at"
+).bindparams(bindparam("requested_at", type_=UtcDateTime))
 
 log = structlog.get_logger("nxfs.files")
 
@@ -37,8 +44,7 @@ def remove_files(tx: Transaction, file_ids: Iterable[int]) -> None:
         tx.session.expunge(file)
     unneeded = [keys.of_original(file.name) for file in files]
     unneeded += _forget_derivatives(tx, {file.sha256 for file in files})
-    now = clock.now()
-    tx.session.execute(insert(FileDeletion), [{"key": key, "requested_at": now, "attempts": 0} for key in unneeded])
+    tx.session.execute(_REQUEST, [{"key": key, "requested_at": clock.now()} for key in unneeded])
     tx.after_commit(lambda: delete_bytes(unneeded))
 
 
@@ -63,6 +69,13 @@ def delete_bytes(unneeded: Sequence[str]) -> int:
     return len(done)
 
 
+def delete_unneeded(key: str) -> None:
+    """Delete what is stored under ``key``, which no row refers to, or let the job do so later."""
+    with transaction() as tx:
+        tx.session.execute(_REQUEST, {"key": key, "requested_at": clock.now()})
+        tx.after_commit(lambda: delete_bytes([key]))
+
+
 def delete_what_is_left() -> int:
     """Delete the bytes whose deletion failed or was interrupted, and return how many files that were."""
     left = select(FileDeletion.key).order_by(FileDeletion.attempts, FileDeletion.requested_at).limit(MOST_AT_ONCE)
@@ -74,6 +87,9 @@ def delete_what_is_left() -> int:
 
 def _forget_derivatives(tx: Transaction, contents: set[str]) -> list[str]:
     """Delete the rows of the derivatives of ``contents`` that no file has any more, and return their keys."""
+    # Locked before the files are counted: of two that go at once, the second then sees that the first is gone.
+    made = select(FileDerivative.sha256, FileDerivative.width).where(FileDerivative.sha256.in_(contents))
+    tx.session.execute(made.order_by(FileDerivative.sha256, FileDerivative.width).with_for_update()).all()
     kept = set(tx.session.scalars(select(StoredFile.sha256).where(StoredFile.sha256.in_(contents))))
     gone = FileDerivative.sha256.in_(contents - kept)
     rows = tx.session.execute(select(FileDerivative.sha256, FileDerivative.width).where(gone)).all()

@@ -26,12 +26,15 @@ ROWS_AT_ONCE = 1000
 
 Progress = Callable[[int], object]
 
+_has_file = select(StoredFile.id).where(StoredFile.sha256 == FileDerivative.sha256).correlate(FileDerivative).exists()
+
 
 @dataclass
 class Findings:
     """What does not fit. ``stray_keys`` have bytes and no row, ``lost`` are names of files with a row and no bytes.
 
-    ``unreferenced`` are ids of files that no object has, ``leftovers`` interrupted uploads, ``waiting`` keys whose
+    ``unreferenced`` are ids of files that no object has, ``orphans`` the contents of derivatives that no file has,
+    ``leftovers`` interrupted uploads, ``waiting`` keys whose
     deletion has not succeeded yet, ``miscounted`` the owners whose files take another number of bytes than counted.
     ``too_young`` counts what is not judged, because its upload may be under way.
     """
@@ -39,6 +42,7 @@ class Findings:
     stray_keys: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     unreferenced: list[int] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     miscounted: list[int] = field(default_factory=list)
@@ -46,8 +50,8 @@ class Findings:
 
     def is_clean(self) -> bool:
         """True when storage and rows agree."""
-        lists = (self.stray_keys, self.lost, self.unreferenced, self.leftovers, self.waiting, self.miscounted)
-        return not any(lists)
+        found = (self.stray_keys, self.lost, self.unreferenced, self.orphans, self.leftovers, self.waiting)
+        return not any(found) and not self.miscounted
 
 
 def count_files() -> int:
@@ -64,7 +68,7 @@ def verify(*, grace_seconds: float = GRACE_SECONDS, progress: Progress = lambda 
     # The rows are read after the storage: a file that is stored meanwhile has no row yet, but is young.
     stored = _read_storage(storage, progress)
     originals = {keys.of_original(name): name for name in db.session.scalars(select(StoredFile.name))}
-    made = db.session.execute(select(FileDerivative.sha256, FileDerivative.width))
+    made = db.session.execute(select(FileDerivative.sha256, FileDerivative.width).where(_has_file))
     derivatives = {keys.of_derivative(sha256, width) for sha256, width in made}
     findings.waiting = list(db.session.scalars(select(FileDeletion.key).order_by(FileDeletion.key)))
     db.session.rollback()
@@ -78,6 +82,7 @@ def verify(*, grace_seconds: float = GRACE_SECONDS, progress: Progress = lambda 
     missing = sorted(originals.keys() - stored.keys())
     findings.lost = [originals[key] for key in missing if not storage.exists(key)]
     findings.unreferenced = _unreferenced(grace_seconds)
+    findings.orphans = list(db.session.scalars(select(FileDerivative.sha256).distinct().where(~_has_file)))
     findings.leftovers = list(storage.stale_incoming(grace_seconds))
     findings.miscounted = _miscounted()
     db.session.rollback()
@@ -87,17 +92,21 @@ def verify(*, grace_seconds: float = GRACE_SECONDS, progress: Progress = lambda 
 def mend(findings: Findings, *, progress: Progress = lambda count: None) -> None:
     """Delete what ``verify`` found to belong to nothing, and count anew. Lost files are left: see ``forget_lost``."""
     storage = current_storage()
+    if findings.orphans:
+        with transaction() as tx:
+            tx.session.execute(delete(FileDerivative).where(~_has_file))
+        progress(len(findings.orphans))
     for path in findings.leftovers:
         path.unlink(missing_ok=True)
         progress(1)
     for key in findings.stray_keys:
         storage.delete(key)
         progress(1)
-    if findings.unreferenced:
+    for start in range(0, len(findings.unreferenced), ROWS_AT_ONCE):
+        some = findings.unreferenced[start : start + ROWS_AT_ONCE]
         with transaction() as tx:
-            still = set(_unreferenced(0)) & set(findings.unreferenced)
-            removal.remove_files(tx, still)
-        progress(len(findings.unreferenced))
+            removal.remove_files(tx, set(_unreferenced(0)) & set(some))
+        progress(len(some))
     for start in range(0, len(findings.waiting), ROWS_AT_ONCE):
         progress(removal.delete_bytes(findings.waiting[start : start + ROWS_AT_ONCE]))
     for owner_id in findings.miscounted:
