@@ -122,7 +122,7 @@ def forget_lost(names: Iterable[str]) -> int:
     count = 0
     for name in names:
         with transaction() as tx:
-            file_id = tx.session.scalar(select(StoredFile.id).where(StoredFile.name == name).with_for_update())
+            file_id = tx.session.scalar(select(StoredFile.id).where(StoredFile.name == name))
             if file_id is None:
                 continue
             for column in _references():
