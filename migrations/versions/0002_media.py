@@ -283,6 +283,7 @@ def upgrade() -> None:
         sa.Column("media_id", IDENTIFIER, nullable=False),
         sa.Column("post_id", IDENTIFIER, nullable=False),
         sa.Column("place", sa.String(length=20), nullable=False),
+        sa.Column("opens", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["media_id"], ["media_files.id"], name=op.f("fk_media_usages_media_id_media_files"), ondelete="CASCADE"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nxfs.core import clock
@@ -134,7 +134,10 @@ class MediaFile(Versioned, db.Model):
 
 
 class MediaUsage(db.Model):
-    """A place in a post where a media file is used, kept when the post is saved."""
+    """A place in a post where a media file is used, kept when the post is saved.
+
+    The post ``opens`` the file to its readers when whoever put it there may do so: its owner, or who manages all files.
+    """
 
     __tablename__ = "media_usages"
     __table_args__ = (Index("ix_media_usages_post_id", "post_id"),)
@@ -144,6 +147,7 @@ class MediaUsage(db.Model):
     )
     post_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     place: Mapped[str] = mapped_column(String(20), primary_key=True)
+    opens: Mapped[bool] = mapped_column(Boolean, default=True)
 
 
 class PostImage(db.Model):

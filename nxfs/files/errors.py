@@ -22,12 +22,17 @@ class Refusal(Enum):
 
     EMPTY = Text("This file is empty.", "Filen er tom.")
     TOO_LARGE = Text("This file is larger than {most} MB.", "Filen er større enn {most} MB.")
-    FORMAT_NOT_ALLOWED = Text("This type of file is not accepted here.", "Denne filtypen godtas ikke her.")
+    FORMAT_NOT_ALLOWED = Text(
+        "The content of this file is of no type that is accepted here.", "Innholdet er ikke av en type som godtas her."
+    )
     NOT_WHAT_IT_SAYS = Text(
         "The content of this file does not match its name or type.", "Innholdet passer ikke til filens navn eller type."
     )
     DAMAGED = Text("This file is damaged or incomplete.", "Filen er skadet eller ufullstendig.")
-    TOO_MANY_PIXELS = Text("This image has too many pixels.", "Bildet har for mange piksler.")
+    TOO_MANY_PIXELS = Text(
+        "This image is too large: at most 12,000 pixels on each side and 50 million in all frames together.",
+        "Bildet er for stort: høyst 12 000 piksler på hver side og 50 millioner i alle bilder til sammen.",
+    )
     TOO_MANY_FRAMES = Text("This animation has too many frames.", "Animasjonen har for mange bilder.")
     DISGUISED = Text(
         "This file contains data that do not belong to it.", "Filen inneholder data som ikke hører til den."

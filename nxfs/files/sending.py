@@ -72,8 +72,12 @@ def send(sent: Sent, reading: Reading) -> Response:
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     scope = "public" if sent.is_public else "private"
     response.headers["Cache-Control"] = f"{scope}, max-age={sent.lifetime}, immutable"
+    response.headers["Accept-Ranges"] = "bytes"
+    # Anything else than one range of bytes is ignored, as HTTP allows: the whole file is an answer to it, too.
+    asked = request.range
+    is_part = asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
     try:
-        return response.make_conditional(request, accept_ranges=True, complete_length=reading.size)
+        return response.make_conditional(request, accept_ranges=is_part, complete_length=reading.size)
     except RequestedRangeNotSatisfiable as error:
         reading.stream.close()
         raise RangeNotSatisfiableError(headers={"Content-Range": f"bytes */{reading.size}"}) from error

@@ -189,3 +189,44 @@ def test_two_posts_that_share_a_file_and_are_saved_at_once_do_not_miss_each_othe
     assert [answer.status_code for answer in answers] == [204] * 3
     assert {public_from(name) for _, name in files} == {None}
     assert db.session.scalars(select(Post.id)).all() == []
+
+
+def picture_of(name: str) -> str:
+    """Return the Markdown of a picture."""
+    return f"![x](/media/{name})"
+
+
+def test_copy_by_an_editor_opens_no_file_that_its_author_merely_named(client: FlaskClient) -> None:
+    owner, thief, admin = Person(client), Person(client), Person(client, role="admin")
+    _, name = create_media(owner.user)
+    trap = thief.post(POSTS, json={"title": "A", "body_markdown": picture_of(name)}).get_json()
+    copy = admin.post(f"{POSTS}{trap['id']}/duplicate/").get_json()
+    assert admin.patch(f"{POSTS}{copy['id']}/", json={"status": "published"}).status_code == 200
+    assert public_from(name) is None
+
+
+def test_copy_opens_what_the_original_opens(client: FlaskClient) -> None:
+    owner = Person(client)
+    grant(owner.user, "blog.publish")
+    _, name = create_media(owner.user)
+    original = owner.post(POSTS, json={"title": "A", "body_markdown": picture_of(name)}).get_json()
+    copy = owner.post(f"{POSTS}{original['id']}/duplicate/").get_json()
+    owner.patch(f"{POSTS}{copy['id']}/", json={"status": "published"})
+    assert public_from(name) is not None
+
+
+def test_file_that_was_public_once_is_not_kept_open_by_posts_of_others(client: FlaskClient) -> None:
+    owner, other = Person(client), Person(client)
+    for person in (owner, other):
+        grant(person.user, "blog.publish")
+    media_id, name = create_media(owner.user)
+    body = {"title": "A", "body_markdown": picture_of(name)}
+    first = owner.post(POSTS, json={**body, "status": "published"}).get_json()
+    second = other.post(POSTS, json=body).get_json()
+    # It is known where it is used, so that deleting it takes it out of both.
+    assert usages(second["id"]) == {(media_id, "body")}
+    owner.patch(f"{POSTS}{first['id']}/", json={"status": "draft"})
+    assert public_from(name) is None
+    shown = other.patch(f"{POSTS}{second['id']}/", json={"status": "published"}).get_json()
+    assert public_from(name) is None
+    assert f'src="http://localhost/media/{name}"' in shown["body_html"]

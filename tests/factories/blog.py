@@ -60,7 +60,7 @@ def create_tag(creator: User, **values: Any) -> int:
 
 
 def create_media(
-    uploader: User, *, format: str = "jpg", public_from: datetime | None = None, width: int | None = 1200
+    uploader: User, *, format: str = "jpeg", public_from: datetime | None = None, width: int | None = 1200
 ) -> tuple[int, str]:
     """Create a file of the media library; return its id there and its name."""
     name = f"{secrets.token_hex(16)}.{format}"

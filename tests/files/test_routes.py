@@ -172,6 +172,13 @@ def test_range_of_another_version_sends_everything(client, public):
     assert (response.status_code, len(response.data)) == (200, public.size)
 
 
+@pytest.mark.parametrize("header", ["items=0-1", "bytes=abc", "bytes=5-2", "bytes=0-0,5-6", "bytes"])
+def test_range_that_is_not_one_of_bytes_is_ignored(client, public, header):
+    response = client.get(path_of(public), headers={"Range": header})
+    assert (response.status_code, len(response.data)) == (200, public.size)
+    assert response.headers["Accept-Ranges"] == "bytes"
+
+
 def test_range_behind_the_end_is_416(client, public):
     response = client.get(path_of(public), headers={"Range": f"bytes={public.size}-"})
     assert response.status_code == 416

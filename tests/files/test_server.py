@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -20,9 +21,11 @@ import pytest
 import requests
 from PIL import Image
 
+from nxfs.extensions import db
 from nxfs.files.formats import LIBRARY, MEGABYTE
 from nxfs.files.service.uploads import LONGEST_FILENAME
 from tests.factories.files import image_bytes
+from tests.factories.users import create_user, open_session
 from tests.files import site as sites
 from tests.files.gate import Gate
 from tests.files.site import BOUNDARY, END, MEDIA, UPLOAD, Answer, Site, chunked, form, part_head, wait_until
@@ -31,6 +34,8 @@ from tests.server import ServerProcess
 
 MOST_UPLOAD_BYTES = 12 * MEGABYTE
 KILLS = 6
+SLOW_UPLOADS = 6
+LONGEST_ANSWER_SECONDS = 2
 ME = "/api/auth/me/"
 
 
@@ -256,16 +261,43 @@ def test_contradicting_lengths_are_refused(site: Site, lines: tuple[str, ...]) -
 
 
 def test_others_are_answered_while_files_are_inspected(site: Site) -> None:
-    content = _png((4000, 3000))
-    with ThreadPoolExecutor(4) as pool:
-        uploads = [pool.submit(_upload_alone, site, content, "cabin.png") for _ in range(4)]
-        answers = []
+    content = slow_image()
+    codes, seconds = [], []
+    # Three one after the other, however many processors there are: that takes seconds.
+    with ThreadPoolExecutor(2) as pool:
+        started = time.monotonic()
+        uploads = [pool.submit(_upload_alone, site, content, "cabin.png") for _ in range(SLOW_UPLOADS)]
         while not all(each.done() for each in uploads):
-            answers.append(site.call("GET", ME).status_code)
+            asked = time.monotonic()
+            codes.append(site.call("GET", ME).status_code)
+            seconds.append(time.monotonic() - asked)
             # Inspectors leave the processor to everything else, also to this.
+            time.sleep(0.02)
+        elapsed = time.monotonic() - started
+    assert [each.result() for each in uploads] == [201] * SLOW_UPLOADS
+    assert set(codes) == {200}
+    # A server that inspects by itself answers nobody else before it is done with a file: once or twice for each.
+    assert len(codes) >= 5 * SLOW_UPLOADS
+    assert max(seconds) < LONGEST_ANSWER_SECONDS < elapsed
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_others_are_answered_while_uploads_do_not_go_on(site: Site) -> None:
+    # More than there are connections to the database, and each of somebody else: nobody's session is remembered.
+    number = site.app.config["DATABASE_POOL_SIZE"] + 4
+    with site.app.app_context():
+        tokens = [open_session(create_user()).access for _ in range(number)]
+        db.session.remove()
+    own = str(site.browser.headers["Authorization"])
+    head = site.head("Content-Length: 100000")
+    with ExitStack() as stack:
+        for token in tokens:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", site.server.port), 10))
+            connection.sendall(head.replace(own.encode(), f"Bearer {token}".encode()) + part_head().splitlines(True)[0])
             time.sleep(0.05)
-    assert [each.result() for each in uploads] == [201] * 4
-    assert set(answers) == {200}
+        for path in (ME, "/api/blog/posts/public/"):
+            answer = requests.get(site.server.url + path, headers={"Authorization": own}, timeout=5)
+            assert answer.status_code == 200, answer.text
 
 
 def test_two_servers_share_files_and_make_a_derivative_once(site: Site, tmp_path: Path) -> None:

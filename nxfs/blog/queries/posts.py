@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, literal_column, select
 
 from nxfs.auth.models import User
 from nxfs.blog.errors import PostNotFoundError, unknown_reference
@@ -15,7 +16,7 @@ from nxfs.blog.models import MediaFile, MediaUsage, Post, PostAudio, PostImage, 
 from nxfs.blog.queries.visibility import edits_post, is_public, sees_post
 from nxfs.core import clock, search, search_index
 from nxfs.core.actor import Actor
-from nxfs.core.database import aggregated
+from nxfs.core.database import UtcDateTime, aggregated
 from nxfs.core.names import ids_named, is_named
 from nxfs.core.pagination import Page
 from nxfs.core.revisions import revisions_of
@@ -26,6 +27,10 @@ from nxfs.files.queries import file_columns
 
 DEFAULT_ORDERING = [("published_at", True)]
 BY_POSITION = ("position", "id")
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+# A file that the post does not open is linked to as if it were public: whether it is, is not for this post to say.
+_readable_from = case((MediaUsage.opens, StoredFile.public_from), else_=literal(LONG_AGO, UtcDateTime))
 
 # The last counts of posts by tag, under the revision of the posts that were counted.
 _counts: dict[str, dict[int, int]] = {}
@@ -107,7 +112,10 @@ def columns(*, has_email: bool) -> tuple[Any, ...]:
             {"id": StoredFile.id, **file_columns()}, MediaFile.id == Post.featured_image_id, is_in_library
         ).label("featured_rows"),
         aggregated(
-            {"id": StoredFile.id, **file_columns()}, is_used, MediaFile.id == MediaUsage.media_id, is_in_library
+            {"id": StoredFile.id, **file_columns(), "file_public_from": _readable_from},
+            is_used,
+            MediaFile.id == MediaUsage.media_id,
+            is_in_library,
         ).label("body_files"),
         aggregated(
             {**image, "position": PostImage.position, **file_columns()},

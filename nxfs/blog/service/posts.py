@@ -107,7 +107,9 @@ def duplicate_post(*, actor: Actor, post_id: int) -> int:
         for column, value in rendering.titles(copy.title, copy.title_nb).items():
             setattr(copy, column, value)
         copy.slug = _free_slug(copy)
-        return _insert(tx, actor, copy, tag_ids, also_usable=references.media_of(post_id))
+        # The copy opens what the original opens, and nothing else that it merely names.
+        opened, text = references.opened_by(post_id), references.text_of(copy)
+        return _insert(tx, actor, copy, tag_ids, former_text=text, also_opened=opened)
 
 
 def touch_posts(condition: ColumnElement[bool]) -> None:
@@ -157,11 +159,19 @@ def _create(actor: Actor, values: Mapping[str, Any], derived: Derived) -> int:
         return _insert(tx, actor, post, tag_ids)
 
 
-def _insert(tx: Transaction, actor: Actor, post: Post, tag_ids: list[int], *, also_usable: Collection[int] = ()) -> int:
+def _insert(
+    tx: Transaction,
+    actor: Actor,
+    post: Post,
+    tag_ids: list[int],
+    *,
+    former_text: str = "",
+    also_opened: Collection[int] = (),
+) -> int:
     if publishing.is_live(post) or post.published_at is not None:
         policies.require_publishing(actor)
     is_news = publishing.settle(post)
-    tracked = references.track(actor, post, former_text="", also_usable=also_usable)
+    tracked = references.track(actor, post, former_text=former_text, also_opened=also_opened)
     tx.session.add(post)
     tx.session.flush()
     tx.session.add(PostSlug(slug=post.slug, post_id=post.id))
@@ -320,7 +330,7 @@ def _require_image(actor: Actor, post: Post, values: Mapping[str, Any]) -> None:
     row = db.session.execute(image.where(MediaFile.id == media_id)).one_or_none()
     is_usable = row is not None and (
         policies.can_manage_media(actor, row.uploaded_by)
-        or (post.id is not None and media_id in references.media_of(post.id))
+        or (post.id is not None and media_id in references.opened_by(post.id))
     )
     if row is None or not is_usable or row.width is None:
         raise unknown_reference("featured_image_id", media_id)

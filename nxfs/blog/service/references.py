@@ -35,42 +35,46 @@ def refresh(tx: Transaction, actor: Actor, post: Post) -> None:
 
 
 def track(
-    actor: Actor, post: Post, *, former_text: str | None = None, also_usable: Collection[int] = ()
-) -> frozenset[int]:
-    """Return the ids of the files that the texts of the post name and that it may use; make their addresses canonical.
+    actor: Actor, post: Post, *, former_text: str | None = None, also_opened: Collection[int] = ()
+) -> dict[int, bool]:
+    """Return the files that the texts of the post name, each with whether it opens them; make addresses canonical.
 
-    A file may be used that everybody may read, that the post uses already or that is in ``also_usable``. Any other
-    must be the actor's (or the actor one who manages those of all), and must not have stood in ``former_text`` (that
-    of the post as it is, when it is None) without being used: an editor who saves a post does not thereby open the
-    files that its author named in it.
+    The post opens a file that it opens already or that is in ``also_opened``. Any other must be the actor's (or the
+    actor one who manages those of all), and must not have stood in ``former_text`` (that of the post as it is, when it
+    is None) without being opened: an editor who saves a post does not thereby open the files that its author named in
+    it. A file that everybody may read is named without being opened: it stays as public as its owner has it.
     """
-    text = _text_of(post)
+    text = text_of(post)
     standing = links.names_in(text if former_text is None else former_text)
     with db.session.no_autoflush:
         known = _find_files(links.names_in(text))
-        used = {*also_usable, *(media_id for media_id, _ in _usages_of(post.id))} if known else set()
-    tracked = {
-        row.name: row.id
-        for row in known
-        if row.id in used or links.is_public(row.public_from) or _may_begin_to_use(actor, post, row, standing)
-    }
+        usages = _usages_of(post.id) if known else {}
+    opened = {*also_opened, *(media_id for (media_id, _), opens in usages.items() if opens)}
+    used = {media_id for media_id, _ in usages}
+    opens = {row.id: row.id in opened or _may_open(actor, post, row, standing) for row in known}
+    tracked = {row.name: row.id for row in known if opens[row.id] or row.id in used or links.is_public(row.public_from)}
     _make_canonical(post, tracked)
-    return frozenset(tracked.values())
+    return {media_id: opens[media_id] for media_id in tracked.values()}
 
 
-def store(tx: Transaction, post: Post, tracked: Collection[int]) -> None:
+def store(tx: Transaction, post: Post, tracked: Mapping[int, bool]) -> None:
     """Write down where the post uses which files, ``tracked`` being those of its texts, and what is public now."""
-    places = {(media_id, "body") for media_id in tracked}
+    usages = {(media_id, "body"): opens for media_id, opens in tracked.items()}
+    # Only who may open a file can put it into these places.
     if post.featured_image_id is not None:
-        places.add((post.featured_image_id, "featured_image"))
+        usages[post.featured_image_id, "featured_image"] = True
     gallery = select(PostImage.media_id).where(PostImage.post_id == post.id)
-    places |= {(media_id, "gallery") for media_id in tx.session.scalars(gallery)}
+    usages |= {(media_id, "gallery"): True for media_id in tx.session.scalars(gallery)}
     before = _usages_of(post.id)
     # All at once and by id, also those that go: whoever saves another post with them waits here.
-    media_ids = {media_id for media_id, _ in places | before}
+    media_ids = {media_id for media_id, _ in usages.keys() | before.keys()}
     _lock(media_ids)
-    _delete_usages(tx, post.id, before - places)
-    added = [{"media_id": media_id, "post_id": post.id, "place": place} for media_id, place in sorted(places - before)]
+    changed = dict(usages.items() - before.items())
+    _delete_usages(tx, post.id, dict(before.items() - usages.items()))
+    added = [
+        {"media_id": media_id, "post_id": post.id, "place": place, "opens": opens}
+        for (media_id, place), opens in sorted(changed.items())
+    ]
     if added:
         tx.session.execute(insert(MediaUsage), added)
     refresh_publicity(tx, media_ids)
@@ -78,7 +82,7 @@ def store(tx: Transaction, post: Post, tracked: Collection[int]) -> None:
 
 
 def refresh_publicity(tx: Transaction, media_ids: Iterable[int]) -> None:
-    """Let everybody read each of these files from when the first published post that uses it is public."""
+    """Let everybody read each of these files from when the first published post that opens it is public."""
     wanted = _lock(media_ids)
     if not wanted:
         return
@@ -87,7 +91,7 @@ def refresh_publicity(tx: Transaction, media_ids: Iterable[int]) -> None:
         select(func.min(Post.published_at))
         .join(MediaUsage, MediaUsage.post_id == Post.id)
         .join(MediaFile, MediaFile.id == MediaUsage.media_id)
-        .where(MediaFile.file_id == StoredFile.id, Post.status == "published")
+        .where(MediaFile.file_id == StoredFile.id, MediaUsage.opens, Post.status == "published")
     )
     of_media = select(MediaFile.file_id).where(MediaFile.id.in_(wanted))
     _publish(tx, StoredFile.id.in_(of_media), earliest)
@@ -104,6 +108,16 @@ def refresh_audio(tx: Transaction, post_id: int) -> None:
 def media_of(post_id: int) -> set[int]:
     """Return the ids of the files of the library that the post uses."""
     return {media_id for media_id, _ in _usages_of(post_id)}
+
+
+def opened_by(post_id: int) -> set[int]:
+    """Return the ids of the files of the library that the post opens to its readers."""
+    return {media_id for (media_id, _), opens in _usages_of(post_id).items() if opens}
+
+
+def text_of(post: Post) -> str:
+    """Return the texts of the post in which files can be named."""
+    return f"{post.body_markdown} {post.body_markdown_nb}"
 
 
 def _publish(tx: Transaction, files: ColumnElement[bool], since: Any) -> None:
@@ -123,10 +137,6 @@ def _lock(media_ids: Iterable[int]) -> list[int]:
     return list(db.session.scalars(found.with_for_update(key_share=True)))
 
 
-def _text_of(post: Post) -> str:
-    return f"{post.body_markdown} {post.body_markdown_nb}"
-
-
 def _find_files(names: Collection[str]) -> list[Row[Any]]:
     if not names:
         return []
@@ -135,11 +145,13 @@ def _find_files(names: Collection[str]) -> list[Row[Any]]:
     return list(db.session.execute(found).all())
 
 
-def _usages_of(post_id: int | None) -> set[tuple[int, str]]:
+def _usages_of(post_id: int | None) -> dict[tuple[int, str], bool]:
+    """Return where the post uses which files, and whether it opens them."""
     if post_id is None:
-        return set()
-    rows = db.session.execute(select(MediaUsage.media_id, MediaUsage.place).where(MediaUsage.post_id == post_id))
-    return {(row.media_id, row.place) for row in rows}
+        return {}
+    columns = (MediaUsage.media_id, MediaUsage.place, MediaUsage.opens)
+    rows = db.session.execute(select(*columns).where(MediaUsage.post_id == post_id))
+    return {(row.media_id, row.place): row.opens for row in rows}
 
 
 def _delete_usages(tx: Transaction, post_id: int, usages: Collection[tuple[int, str]]) -> None:
@@ -148,7 +160,7 @@ def _delete_usages(tx: Transaction, post_id: int, usages: Collection[tuple[int, 
         tx.session.execute(delete(MediaUsage).where(MediaUsage.post_id == post_id, named))
 
 
-def _may_begin_to_use(actor: Actor, post: Post, file: Row[Any], standing: Collection[str]) -> bool:
+def _may_open(actor: Actor, post: Post, file: Row[Any], standing: Collection[str]) -> bool:
     if not policies.can_manage_media(actor, file.uploaded_by):
         return False
     return file.name not in standing or file.uploaded_by == actor.id == post.author_id

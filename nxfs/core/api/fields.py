@@ -17,6 +17,10 @@ from nxfs.core.messages import Text
 from nxfs.core.uploads import Upload
 
 # ISO 8601 has weeks too, as in 2026-W01-1.
+TIME_WITHOUT_ZONE = Text(
+    "Give a time with its zone, such as 2026-05-17T12:00:00Z.",
+    "Oppgi et tidspunkt med tidssone, som 2026-05-17T12:00:00Z.",
+)
 NO_FILE = Text("Choose a file.", "Velg en fil.")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339.
@@ -107,6 +111,8 @@ class Date(ma.fields.Date):
 
 class Moment(ma.fields.DateTime):
     """A time on the wire: UTC ISO 8601 with ``Z``. Loaded with any zone, and never without one."""
+
+    default_error_messages = {"invalid": TIME_WITHOUT_ZONE}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dt.datetime:
         if not isinstance(value, str) or not _MOMENT.fullmatch(value):

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +34,7 @@ _DESCRIPTOR_FLAG = 0x08
 _LONGEST_DESCRIPTOR = 24
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _LONGEST_INSTRUCTION = 10_000
+_MOST_OPEN_FIELDS = 10_000
 
 _TYPES_PART = "[Content_Types].xml"
 _MAIN_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
@@ -44,8 +46,21 @@ _OBJECT_PART = re.compile(
 _EMBEDDED_PART = re.compile(r"(^|/)embeddings/", re.IGNORECASE)
 _OFFICE_PART = re.compile(r"\.(xlsx|docx|pptx)$", re.IGNORECASE)
 _DRIVE = re.compile(r"^[A-Za-z]:")
+# Marks of an encoding, halves of letters of two bytes, and spaces: what may stand before the first '<' of XML.
+_BEFORE_XML = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"
+
+_WORD_NAMESPACES = (
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main",
+)
+# Stands in an instruction for a field inside of it; no XML holds it.
+_INNER = "\0"
 # Fields that start another program; and one that spells a field by the numbers of its letters.
-_COMMAND = re.compile(r"^\s*(DDE(AUTO)?\b|QUOTE(\s+\d+){3})", re.IGNORECASE)
+_COMMAND = re.compile(r"[\s\0]*(DDE(AUTO)?\b|QUOTE(\s+\d+){3})", re.IGNORECASE)
+# Fields that load a file, and what they name when it is not on the reader's own disk: a URL (a drive has one letter),
+# a share of the network, or whatever the field inside results in.
+_LOADING = re.compile(r"[\s\0]*(INCLUDE(PICTURE|TEXT)?|LINK|IMPORT|DATABASE|RD)\b", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:[/\\]|[\s\"'“”„=;][/\\]{2}\S|\0", re.IGNORECASE)
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -77,10 +92,11 @@ def _inspect(file: IO[bytes], size: int, *, is_outer: bool) -> None:
         _require_modest(entries)
         _require_contiguous(file, entries, archive.start_dir)
         names = [entry.filename for entry in entries]
+        types = _read_types(archive, names)
         if is_outer:
-            _require_word(archive, names)
+            _require_word(archive, names, types)
         for entry in entries:
-            _inspect_entry(archive, entry, is_outer=is_outer)
+            _inspect_entry(archive, entry, types, is_outer=is_outer)
 
 
 def _require_bare_directory(file: IO[bytes], size: int) -> None:
@@ -152,22 +168,25 @@ def _require_contiguous(file: IO[bytes], entries: list[zipfile.ZipInfo], end: in
         raise Refused(Refusal.DISGUISED)
 
 
-def _require_word(archive: zipfile.ZipFile, names: list[str]) -> None:
+def _read_types(archive: zipfile.ZipFile, names: list[str]) -> _ContentTypes:
+    types = _ContentTypes()
+    for name in names:
+        if name.lower() == _TYPES_PART.lower():
+            _parse(archive, archive.getinfo(name), types)
+    return types
+
+
+def _require_word(archive: zipfile.ZipFile, names: list[str], types: _ContentTypes) -> None:
     if _TYPES_PART not in names or "_rels/.rels" not in names:
         raise Refused(Refusal.NOT_WHAT_IT_SAYS)
     main = _MainPart()
     _parse(archive, archive.getinfo("_rels/.rels"), main)
-    types = _ContentTypes()
-    _parse(archive, archive.getinfo(_TYPES_PART), types)
     name = main.name.lstrip("/")
-    kind = types.kind_of(name)
-    if any(word in kind.lower() for word in _MACRO_TYPES):
-        raise Refused(Refusal.MACROS)
-    if name not in names or kind != _MAIN_TYPE:
+    if name not in names or not name.lower().endswith(".xml") or types.kind_of(name) != _MAIN_TYPE:
         raise Refused(Refusal.NOT_WHAT_IT_SAYS)
 
 
-def _inspect_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, is_outer: bool) -> None:
+def _inspect_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, types: _ContentTypes, *, is_outer: bool) -> None:
     name = entry.filename
     if _MACRO_PART.search(name):
         raise Refused(Refusal.MACROS)
@@ -177,15 +196,36 @@ def _inspect_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, is_outer
         if not is_outer or not _OFFICE_PART.search(name):
             raise Refused(Refusal.ATTACHMENT)
         _inspect_embedded(archive, entry)
-    elif name == _TYPES_PART:
-        _parse(archive, entry, _ContentTypes())
-    elif name.lower().endswith(".rels"):
-        _parse(archive, entry, _Relationships())
-    elif name.lower().endswith((".xml", ".vml")):
-        _parse(archive, entry, _Text())
     else:
-        for _ in _content(archive, entry):
-            pass
+        _inspect_part(archive, entry, types.kind_of(name))
+
+
+def _inspect_part(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: str) -> None:
+    """Look through a part that is XML by its name, its type or its first bytes: Word goes by none of them alone."""
+    name = entry.filename.lower()
+    if name.endswith(".rels"):
+        _parse(archive, entry, _Relationships())
+    # Every part has a type; what is unpacked from a directory is empty.
+    is_said_to_be_xml = name.endswith((".xml", ".vml", ".rels")) or kind.endswith("xml") or not (kind or entry.is_dir())
+    text = _Text()
+    start = _start(archive, entry)
+    if is_said_to_be_xml or start.startswith(b"<"):
+        try:
+            _parse(archive, entry, text)
+        except _NotWellFormedError:
+            # The first letter of a font or a picture may be a '<' by chance.
+            if is_said_to_be_xml or text.has_begun or start.startswith(b"<?xml"):
+                raise Refused(Refusal.DAMAGED) from None
+    for _ in _content(archive, entry):
+        pass
+
+
+def _start(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return the beginning of an entry, from where XML would begin, letters of two bytes made one."""
+    for piece in _content(archive, entry):
+        if start := piece.lstrip(_BEFORE_XML):
+            return start[:16].replace(b"\0", b"")
+    return b""
 
 
 def _inspect_embedded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
@@ -211,9 +251,16 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes
         raise Refused(Refusal.DAMAGED)
 
 
+class _NotWellFormedError(Refused):
+    """An entry that was to be parsed is no XML."""
+
+    def __init__(self) -> None:
+        super().__init__(Refusal.DAMAGED)
+
+
 def _parse(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, handler: ContentHandler) -> None:
     parser = DefusedExpatParser(forbid_dtd=True)
-    parser.setFeature(feature_namespaces, False)
+    parser.setFeature(feature_namespaces, True)
     parser.setContentHandler(handler)
     try:
         for piece in _content(archive, entry):
@@ -222,11 +269,7 @@ def _parse(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, handler: ContentHan
     except DefusedXmlException:
         raise Refused(Refusal.SCRIPT) from None
     except SAXException:
-        raise Refused(Refusal.DAMAGED) from None
-
-
-def _local(name: str) -> str:
-    return name.rpartition(":")[2]
+        raise _NotWellFormedError from None
 
 
 class _ContentTypes(ContentHandler):
@@ -237,20 +280,19 @@ class _ContentTypes(ContentHandler):
         self._by_part: dict[str, str] = {}
         self._by_extension: dict[str, str] = {}
 
-    def startElement(self, name: str, attributes: Any) -> None:
-        kind = attributes.get("ContentType", "")
-        lowered = kind.lower()
-        if any(word in lowered for word in _MACRO_TYPES):
+    def startElementNS(self, name: tuple[str | None, str], qname: None, attributes: Any) -> None:
+        kind = _plain(attributes, "ContentType").strip().lower()
+        if any(word in kind for word in _MACRO_TYPES):
             raise Refused(Refusal.MACROS)
-        if "activex" in lowered:
+        if "activex" in kind:
             raise Refused(Refusal.ATTACHMENT)
-        if _local(name) == "Override":
-            self._by_part[attributes.get("PartName", "").lstrip("/").lower()] = kind
-        elif _local(name) == "Default":
-            self._by_extension[attributes.get("Extension", "").lower()] = kind
+        if name[1] == "Override":
+            self._by_part[_plain(attributes, "PartName").lstrip("/").lower()] = kind
+        elif name[1] == "Default":
+            self._by_extension[_plain(attributes, "Extension").lower()] = kind
 
     def kind_of(self, part: str) -> str:
-        """Return the type of ``part``, '' when it has none."""
+        """Return the type of ``part`` in small letters, '' when it has none."""
         lowered = part.lower()
         return self._by_part.get(lowered) or self._by_extension.get(lowered.rpartition(".")[2], "")
 
@@ -260,19 +302,19 @@ class _MainPart(ContentHandler):
 
     name = ""
 
-    def startElement(self, name: str, attributes: Any) -> None:
-        if _local(name) == "Relationship" and attributes.get("Type", "").endswith("/officeDocument"):
-            self.name = attributes.get("Target", "")
+    def startElementNS(self, name: tuple[str | None, str], qname: None, attributes: Any) -> None:
+        if name[1] == "Relationship" and _plain(attributes, "Type").endswith("/officeDocument"):
+            self.name = _plain(attributes, "Target")
 
 
 class _Relationships(ContentHandler):
     """Stops at relations that load something: from elsewhere, or as a document of its own."""
 
-    def startElement(self, name: str, attributes: Any) -> None:
-        if _local(name) != "Relationship":
+    def startElementNS(self, name: tuple[str | None, str], qname: None, attributes: Any) -> None:
+        if name[1] != "Relationship":
             return
-        kind = attributes.get("Type", "").rpartition("/")[2].lower()
-        if attributes.get("TargetMode", "").strip().lower() == "external" and kind != "hyperlink":
+        kind = _plain(attributes, "Type").rpartition("/")[2].lower()
+        if _plain(attributes, "TargetMode").strip().lower() == "external" and kind != "hyperlink":
             raise Refused(Refusal.EXTERNAL)
         if kind in ("vbaproject", "wordvbadata", "keymapcustomizations", "attachedtoolbars"):
             raise Refused(Refusal.MACROS)
@@ -280,58 +322,101 @@ class _Relationships(ContentHandler):
             raise Refused(Refusal.ATTACHMENT)
 
 
+@dataclass
+class _Field:
+    """A field: its instruction as far as it is read, and whether more of it is to come before its result."""
+
+    instruction: str = ""
+    is_instruction: bool = True
+
+    def add(self, text: str) -> None:
+        """Add ``text`` to the instruction, of which the beginning counts: a program may keep its data in the rest."""
+        if not self.instruction.strip(_INNER):
+            text = text.lstrip()
+        if len(self.instruction) <= _LONGEST_INSTRUCTION:
+            self.instruction += text
+
+    def mark_inner(self) -> None:
+        """Note that a field inside writes a part of the instruction."""
+        if self.is_instruction and not self.instruction.endswith(_INNER):
+            self.add(_INNER)
+
+    def require_harmless(self) -> None:
+        """Stop at an instruction that starts a program or loads something from elsewhere."""
+        if _COMMAND.match(self.instruction):
+            raise Refused(Refusal.SCRIPT)
+        if _LOADING.match(self.instruction):
+            is_cut = len(self.instruction) > _LONGEST_INSTRUCTION
+            if is_cut or _ELSEWHERE.search(self.instruction):
+                raise Refused(Refusal.EXTERNAL)
+
+
 class _Text(ContentHandler):
-    """Stops at fields that start another program; their words may be spread over many elements."""
+    """Stops at fields that do more than show something; their words may be spread over many elements.
+
+    Only Word's own elements count: others, which Word passes over, could be put between the words.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        # The instructions of the fields that are open, the innermost last.
-        self._fields = [""]
+        self.has_begun = False
+        # Those that are open, the innermost last. The first is none: it takes what stands outside of all fields.
+        self._fields = [_Field(is_instruction=False)]
         self._is_instruction = False
 
-    def startElement(self, name: str, attributes: Any) -> None:
-        local = _local(name)
+    def startElementNS(self, name: tuple[str | None, str], qname: None, attributes: Any) -> None:
+        self.has_begun = True
+        namespace, local = name
+        if local == "altChunk":
+            raise Refused(Refusal.ATTACHMENT)
+        if local == "ddeLink":
+            raise Refused(Refusal.SCRIPT)
+        if local == "AlternateContent" and self._fields[-1].is_instruction:
+            # Word reads one of several texts, and which one depends on Word.
+            raise Refused(Refusal.SCRIPT)
+        if namespace not in _WORD_NAMESPACES:
+            return
         if local == "instrText":
             self._is_instruction = True
         elif local == "fldSimple":
-            self._require_harmless(_attribute(attributes, "instr"))
+            self._fields[-1].mark_inner()
+            field = _Field()
+            field.add(_own(attributes, namespace, "instr"))
+            field.require_harmless()
         elif local == "fldChar":
-            self._mark(_attribute(attributes, "fldCharType"))
-        elif local == "altChunk":
-            raise Refused(Refusal.ATTACHMENT)
-        elif local == "ddeLink":
-            raise Refused(Refusal.SCRIPT)
+            self._mark(_own(attributes, namespace, "fldCharType"))
 
-    def endElement(self, name: str) -> None:
-        if _local(name) == "instrText":
+    def endElementNS(self, name: tuple[str | None, str], qname: None) -> None:
+        if name[0] in _WORD_NAMESPACES and name[1] == "instrText":
             self._is_instruction = False
 
     def characters(self, content: str) -> None:
-        if self._is_instruction and len(self._fields[-1]) < _LONGEST_INSTRUCTION:
-            self._fields[-1] += content
+        if self._is_instruction:
+            self._fields[-1].add(content)
 
     def endDocument(self) -> None:
-        for instruction in self._fields:
-            self._require_harmless(instruction)
+        for field in self._fields:
+            field.require_harmless()
 
     def _mark(self, kind: str) -> None:
         if kind == "begin":
-            if len(self._fields) > _LONGEST_INSTRUCTION:
+            if len(self._fields) > _MOST_OPEN_FIELDS:
                 raise Refused(Refusal.TOO_DIFFICULT)
-            self._fields.append("")
+            self._fields[-1].mark_inner()
+            self._fields.append(_Field())
+        elif kind == "separate":
+            self._fields[-1].is_instruction = False
         elif kind == "end":
-            self._require_harmless(self._fields.pop())
+            self._fields.pop().require_harmless()
             if not self._fields:
-                self._fields.append("")
-
-    @staticmethod
-    def _require_harmless(instruction: str) -> None:
-        if _COMMAND.match(instruction):
-            raise Refused(Refusal.SCRIPT)
+                self._fields.append(_Field(is_instruction=False))
 
 
-def _attribute(attributes: Any, local: str) -> str:
-    for name in attributes.getNames():
-        if _local(name) == local:
-            return attributes.getValue(name)
-    return ""
+def _plain(attributes: Any, local: str) -> str:
+    """Return an attribute without a namespace."""
+    return attributes.get((None, local), "")
+
+
+def _own(attributes: Any, namespace: str, local: str) -> str:
+    """Return an attribute of the element's namespace, or without one."""
+    return attributes.get((namespace, local)) or _plain(attributes, local)

@@ -56,4 +56,4 @@ def _name(owner_id: int) -> str:
 
 
 def _exceeded(quota: int) -> QuotaExceededError:
-    return QuotaExceededError(most=quota // MEGABYTE, details={"quota": quota})
+    return QuotaExceededError(most=f"{quota / MEGABYTE:.1f}".removesuffix(".0"), details={"quota": quota})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import gevent
 import structlog
 from sqlalchemy import bindparam, delete, select, text, update
 
@@ -18,6 +19,7 @@ from nxfs.files.storage.interface import StorageError
 from nxfs.files.storage.selection import current_storage
 
 MOST_AT_ONCE = 500
+PATIENCE_SECONDS = 2
 
 # The key of a derivative comes again with its content, perhaps before its former bytes are deleted.
 _REQUEST = text(
@@ -45,7 +47,13 @@ def remove_files(tx: Transaction, file_ids: Iterable[int]) -> None:
     unneeded = [keys.of_original(file.name) for file in files]
     unneeded += _forget_derivatives(tx, {file.sha256 for file in files})
     tx.session.execute(_REQUEST, [{"key": key, "requested_at": clock.now()} for key in unneeded])
-    tx.after_commit(lambda: delete_bytes(unneeded))
+    tx.after_commit(lambda: _delete_soon(unneeded))
+
+
+def _delete_soon(unneeded: Sequence[str]) -> None:
+    """Delete the bytes if the storage is quick; whoever asked for the deletion does not wait for one that hangs."""
+    with gevent.Timeout(PATIENCE_SECONDS, False):
+        delete_bytes(unneeded)
 
 
 def delete_bytes(unneeded: Sequence[str]) -> int:
@@ -73,7 +81,7 @@ def delete_unneeded(key: str) -> None:
     """Delete what is stored under ``key``, which no row refers to, or let the job do so later."""
     with transaction() as tx:
         tx.session.execute(_REQUEST, {"key": key, "requested_at": clock.now()})
-        tx.after_commit(lambda: delete_bytes([key]))
+        tx.after_commit(lambda: _delete_soon([key]))
 
 
 def delete_what_is_left() -> int:

@@ -20,7 +20,10 @@ from tests.files.corpus.sample import ACCEPTED, Sample
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_STRICT_WORD = "http://purl.oclc.org/ooxml/wordprocessingml/main"
 _MAIN_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_HEADER_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml"
+_BEGIN, _SEPARATE, _END = (f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>' for kind in ("begin", "separate", "end"))
 _SCRIPT = Dictionary(S=Name.JavaScript, JS=String("app.alert(1)"))
 
 
@@ -129,12 +132,14 @@ def doc(streams: dict[str, bytes] | None = None, flags: int = 0) -> bytes:
     return compound({"WordDocument": header, "1Table": b"table", **(streams or {})})
 
 
-def docx(parts: dict[str, bytes] | None = None, *, kind: str = _MAIN_TYPE, text: str = "Hello") -> bytes:
-    """Return a newer Word document; ``parts`` replace or add parts."""
+def docx(
+    parts: dict[str, bytes] | None = None, *, kind: str = _MAIN_TYPE, main: str = "word/document.xml", types: str = ""
+) -> bytes:
+    """Return a newer Word document; ``parts`` replace or add parts, ``types`` are entries of the list of types."""
     content = {
-        "[Content_Types].xml": _types(kind),
-        "_rels/.rels": _relations(("officeDocument", "word/document.xml", "")),
-        "word/document.xml": _document(f"<w:r><w:t>{text}</w:t></w:r>"),
+        "[Content_Types].xml": _types(kind, types, main=main),
+        "_rels/.rels": _relations(("officeDocument", main, "")),
+        main: _document("<w:r><w:t>Hello</w:t></w:r>"),
         "word/_rels/document.xml.rels": _relations(("hyperlink", "https://example.org", "External")),
         **(parts or {}),
     }
@@ -150,11 +155,20 @@ def zipped(content: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -
     return file.getvalue()
 
 
-def _types(kind: str, more: str = "") -> bytes:
-    return (
-        f'<?xml version="1.0"?><Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" '
-        f'ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType="{kind}"/>{more}</Types>'
-    ).encode()
+def _types(kind: str, more: str = "", *, main: str = "word/document.xml") -> bytes:
+    by_extension = {
+        "xml": "application/xml",
+        "rels": "application/vnd.openxmlformats-package.relationships+xml",
+        "png": "image/png",
+        "bin": "application/octet-stream",
+    }
+    types = "".join(_type_of(extension, each) for extension, each in by_extension.items())
+    types += f'<Override PartName="/{main}" ContentType="{kind}"/>{more}'
+    return f'<?xml version="1.0"?><Types xmlns="{_PACKAGE}/content-types">{types}</Types>'.encode()
+
+
+def _type_of(extension: str, kind: str) -> str:
+    return f'<Default Extension="{extension}" ContentType="{kind}"/>'
 
 
 def _relations(*relations: tuple[str, str, str]) -> bytes:
@@ -172,9 +186,47 @@ def _document(content: str, before: str = "") -> bytes:
     )
 
 
+def _instruction(*pieces: str) -> str:
+    return "".join(f"<w:r><w:instrText>{piece}</w:instrText></w:r>" for piece in pieces)
+
+
 def _field(*pieces: str) -> bytes:
-    texts = "".join(f"<w:r><w:instrText>{piece}</w:instrText></w:r>" for piece in pieces)
-    return _document(f'<w:r><w:fldChar w:fldCharType="begin"/></w:r>{texts}<w:r><w:fldChar w:fldCharType="end"/></w:r>')
+    return _document(f"{_BEGIN}{_instruction(*pieces)}{_END}")
+
+
+def _with(content: str) -> Callable[[], bytes]:
+    """Return what builds a document with ``content`` in its text."""
+    return lambda: docx({"word/document.xml": _document(content)})
+
+
+def _with_field(*pieces: str) -> Callable[[], bytes]:
+    return lambda: docx({"word/document.xml": _field(*pieces)})
+
+
+def _with_simple_field(instruction: str) -> Callable[[], bytes]:
+    return _with(f'<w:fldSimple w:instr="{instruction}"/>')
+
+
+def _with_part(name: str, content: bytes, kind: str | None = None) -> Callable[[], bytes]:
+    """Return what builds a document with another part, of the type ``kind`` or without one."""
+    types = "" if kind is None else f'<Override PartName="/{name}" ContentType="{kind}"/>'
+    return lambda: docx({name: content}, types=types)
+
+
+def _main_without_xml(content: bytes) -> Callable[[], bytes]:
+    """Return what builds a document whose text is in a part that is not called .xml."""
+    return lambda: docx({"word/document.dat": content}, main="word/document.dat")
+
+
+def _with_one_instruction(instruction: str) -> Callable[[], bytes]:
+    return _with_simple_field(instruction.replace('"', "&quot;"))
+
+
+def _alternative(content: str) -> str:
+    """Return ``content`` as what Word shows when it knows something that it does not know."""
+    namespace = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    choice = f'<mc:Choice xmlns:x="urn:x" Requires="x">{content}</mc:Choice>'
+    return f'<mc:AlternateContent xmlns:mc="{namespace}">{choice}</mc:AlternateContent>'
 
 
 def _many_entries() -> bytes:
@@ -187,8 +239,7 @@ def _laughs() -> bytes:
 
 
 def _external_entity() -> bytes:
-    entity = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-    return docx({"word/document.xml": _document("&a;", entity)})
+    return _document("&a;", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>')
 
 
 def _gap() -> bytes:
@@ -321,10 +372,28 @@ def _docxs() -> list[Sample]:
     expands, disguised, script = Refusal.EXPANDS, Refusal.DISGUISED, Refusal.SCRIPT
     attachment, macros, external = Refusal.ATTACHMENT, Refusal.MACROS, Refusal.EXTERNAL
     macro_type = "application/vnd.ms-word.document.macroEnabled.main+xml"
-    simple = '<w:fldSimple w:instr=" DDE Excel x "/>'
+    font_type = "application/vnd.openxmlformats-officedocument.obfuscatedFont"
+    dde = _field("DDEAUTO c:\\cmd.exe")
     return [
         _docx("ordinary", docx, ACCEPTED),
-        _docx("with a page number", lambda: docx({"word/document.xml": _field("PAGE")}), ACCEPTED),
+        _docx("with a page number", _with_field("PAGE"), ACCEPTED),
+        _docx("with a field that links", _with_field(' HYPERLINK "https://example.org" '), ACCEPTED),
+        _docx("with a citation", _with_field(" ADDIN CITE ", '{"title": "The DDE link", "url": "https://a.no/"}',
+              "x" * 30_000), ACCEPTED),
+        _docx("with a picture from a mail", _with_field(' INCLUDEPICTURE "cid:image001.png@01D7" \\* MERGEFORMAT '),
+              ACCEPTED),
+        _docx("with a picture from its disk", _with_field(r' INCLUDEPICTURE "C:\\Users\\kari\\a.png" \d '), ACCEPTED),
+        _docx("with a link to a table on its disk",
+              _with_field(r' LINK Excel.Sheet.12 C:\\kari\\a.xlsx "Ark1!R1C1" \a \f 0 '), ACCEPTED),
+        _docx("with a field in the result of a picture", _with(
+            f"{_BEGIN}{_instruction('INCLUDEPICTURE a.png ')}{_SEPARATE}{_BEGIN}{_instruction('PAGE')}{_END}{_END}"),
+            ACCEPTED),
+        _docx("with alternatives in its text", _with(_alternative("<w:r><w:t>x</w:t></w:r>")), ACCEPTED),
+        _docx("with a font that begins like XML",
+              _with_part("word/fonts/font1.odttf", b"<a" + bytes(range(256)), font_type), ACCEPTED),
+        _docx("with a drawing", _with_part("word/media/a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+              "image/svg+xml"), ACCEPTED),
+        _docx("with a directory", lambda: docx({"word/media/": b""}), ACCEPTED),
         _docx("with a table inside", _embedding("a.xlsx", _table()), ACCEPTED),
         _docx("empty", bytes, Refusal.EMPTY),
         _docx("truncated", lambda: docx()[:-100], Refusal.DAMAGED),
@@ -345,7 +414,7 @@ def _docxs() -> list[Sample]:
         _docx("with data behind", lambda: docx() + PAYLOAD, disguised),
         _docx("with data between", _gap, disguised),
         _docx("with an encrypted part", _encrypted_entry, Refusal.ENCRYPTED),
-        _docx("with an external entity", _external_entity, script),
+        _docx("with an external entity", lambda: docx({"word/document.xml": _external_entity()}), script),
         _docx("with a billion laughs", _laughs, script),
         _docx("with macros", lambda: docx({"word/vbaProject.bin": b"x"}), macros),
         _docx("of the type with macros", lambda: docx(kind=macro_type), macros),
@@ -358,9 +427,65 @@ def _docxs() -> list[Sample]:
         _docx("with an object", _embedding("oleObject1.bin", b"x"), attachment),
         _docx("with a program inside", _embedding("a.exe", b"MZ"), attachment),
         _docx("with macros in a table inside", _embedding("a.xlsx", _table({"xl/vbaProject.bin": b"x"})), macros),
-        _docx("with DDE", lambda: docx({"word/document.xml": _field("DDEAUTO c:\\cmd.exe")}), script),
-        _docx("with DDE in pieces", lambda: docx({"word/document.xml": _field(" D", "DEA", "UTO x")}), script),
-        _docx("with DDE in a simple field", lambda: docx({"word/document.xml": _document(simple)}), script),
+        _docx("with DDE", lambda: docx({"word/document.xml": dde}), script),
+        _docx("with DDE in pieces", _with_field(" D", "DEA", "UTO x"), script),
+        _docx("with DDE behind spaces", _with_field(" " * 20_000, "DDEAUTO x"), script),
+        _docx("with DDE behind a field", _with(
+            f"{_BEGIN}{_BEGIN}{_instruction('SET a b')}{_END}{_instruction('DDEAUTO x')}{_END}"), script),
+        _docx("with DDE between words that Word passes over", _with(
+            f"{_BEGIN}<x:r xmlns:x='urn:x'><x:instrText>PAGE</x:instrText></x:r>{_instruction('DDEAUTO x')}{_END}"),
+            script),
+        _docx("with DDE behind an alternative", _with(
+            f"{_BEGIN}{_alternative(_instruction('PAGE'))}{_instruction('DDEAUTO x')}{_END}"), script),
+        _docx("with DDE in a simple field", _with_simple_field(" DDE Excel x "), script),
+        _docx("with DDE in a simple field of two instructions", _with(
+            '<w:fldSimple xmlns:x="urn:x" x:instr="PAGE" w:instr="DDE Excel x"/>'), script),
+        _docx("with DDE in the strict namespace", lambda: docx(
+            {"word/document.xml": dde.replace(_WORD.encode(), _STRICT_WORD.encode())}), script),
+        _docx("with a main part that is not called XML", _main_without_xml(_document("")), Refusal.NOT_WHAT_IT_SAYS),
+        _docx("with DDE in a main part that is not called XML", _main_without_xml(dde), Refusal.NOT_WHAT_IT_SAYS),
+        _docx("with an entity in a main part that is not called XML", _main_without_xml(_external_entity()),
+              Refusal.NOT_WHAT_IT_SAYS),
+        _docx("with DDE in XML by type", _with_part("word/header1.dat", dde, _HEADER_TYPE), script),
+        _docx("with DDE in XML by type of the extension", lambda: docx(
+            {"word/header1.dat": dde}, types=_type_of("DAT", _HEADER_TYPE)), script),
+        _docx("with DDE in XML without a type", _with_part("word/header1.dat", dde), script),
+        _docx("with DDE in XML by content", _with_part("word/header1.dat", dde, "image/png"), script),
+        _docx("with DDE in XML by content behind spaces",
+              _with_part("word/header1.dat", b"\xef\xbb\xbf" + b" " * 200_000 + dde[21:], "image/png"), script),
+        _docx("with DDE in XML of two bytes", _with_part(
+            "word/header1.dat", dde.decode().encode("utf-16"), "image/png"), script),
+        _docx("with DDE in a part called like relations", _with_part("word/header1.rels", dde, _HEADER_TYPE), script),
+        _docx("with an entity in XML by type", _with_part("word/a.dat", _external_entity(), _HEADER_TYPE), script),
+        _docx("with an entity in XML without a type", _with_part("word/a.dat", _external_entity()), script),
+        _docx("with an entity in XML by content", _with_part("word/a.dat", _external_entity(), "image/png"), script),
+        _docx("with broken XML by type", _with_part("word/a.dat", PAYLOAD + b"<", _HEADER_TYPE), Refusal.DAMAGED),
+        _docx("with broken XML by content", _with_part("word/a.dat", _document("")[:-20], "image/png"),
+              Refusal.DAMAGED),
+        _docx("with XML in an unknown encoding", _with_part(
+            "word/a.dat", dde.replace(b'"?>', b'" encoding="x-1"?>', 1), "image/png"), Refusal.DAMAGED),
+        _docx("with a part without a type", _with_part("word/a.dat", b"\x89PNG"), Refusal.DAMAGED),
+        _docx("with a picture from a URL", _with_field(' INCLUDEPICTURE "http://example.org/a.png" \\d '), external),
+        _docx("with a picture from a URL in pieces", _with_field(" INCLUDE", 'PICTURE "ht', 'tps:', '//example.org"'),
+              external),
+        _docx("with a picture from a URL far behind", _with_field(' INCLUDEPICTURE "', "x/" * 10_000, '" http://a.no'),
+              external),
+        _docx("with a picture from a share", _with_field(r' includepicture "\\\\server\\share\\a.png" '), external),
+        _docx("with a picture from a share in slashes", _with_field(" INCLUDEPICTURE //server/share/a.png "), external),
+        _docx("with a picture from where a field says", _with(
+            f"{_BEGIN}{_instruction(' INCLUDEPICTURE ')}{_BEGIN}{_instruction('REF a')}{_END}{_END}"), external),
+        _docx("with a picture from where a simple field says", _with(
+            f"{_BEGIN}{_instruction('INCLUDEPICTURE ')}<w:fldSimple w:instr='REF a'/>{_END}"), external),
+        _docx("with a field that does not end", _with(
+            f"{_BEGIN}{_instruction('INCLUDEPICTURE http://a.no/b.png')}"), external),
+        _docx("with a picture from a URL in a header", _with_part(
+            "word/header1.dat", _field('INCLUDEPICTURE "http://a.no/b.png"'), _HEADER_TYPE), external),
+        *[
+            _docx(f"with {field} from a {place} in {how}", build(f' {field} "{address}" '), external)
+            for field in ("INCLUDETEXT", "LINK Word.Document.12", "IMPORT", "INCLUDE", "RD", "DATABASE \\d")
+            for place, address in (("URL", "https://example.org/a.docx"), ("share", r"\\server\share\a.docx"))
+            for how, build in (("pieces", lambda text: _with_field(*text)), ("one", _with_one_instruction))
+        ],
         _docx("that is a zip", archive, Refusal.NOT_WHAT_IT_SAYS),
         _docx("that is a table", _table, Refusal.NOT_WHAT_IT_SAYS),
         _docx("with broken XML", lambda: docx({"word/document.xml": b"<a><b></a>"}), Refusal.DAMAGED),
