@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Set
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -11,6 +13,8 @@ from sqlalchemy import ColumnElement
 from nxfs.core.search import fold
 
 LONGEST_SLUG = 100
+# How many names alike get the next number; all of them are asked for at once.
+MOST_NUMBERED = 100
 
 _SPELLED_OUT = str.maketrans({"æ": "ae", "ø": "o", "å": "a"})
 
@@ -23,13 +27,21 @@ def slug_of(name: str) -> str:
 
 def is_similar(column: Any, stem: str) -> ColumnElement[bool]:
     """Return the condition that a slug may stand in the way of ``free_slug``."""
-    return column.startswith(_root(stem), autoescape=True)
+    return column.in_(_numbered(stem))
 
 
 def free_slug(stem: str, *, taken: Set[str]) -> str:
-    """Return ``stem``, with a number behind it when it is one of the slugs that are ``taken``."""
-    numbered = (f"{_root(stem)}-{number}" for number in range(2, len(taken) + 3))
-    return next(slug for slug in (stem, *numbered) if slug not in taken)
+    """Return ``stem``, with a number behind it when it is one of the slugs that are ``taken``.
+
+    The number is any of seven digits when there are very many; callers begin anew if that is taken as well.
+    """
+    digits = iter(lambda: f"{_root(stem)}-{random.randint(1_000_000, 9_999_999)}", None)
+    return next(slug for slug in chain(_numbered(stem), digits) if slug not in taken)
+
+
+def _numbered(stem: str) -> list[str]:
+    """Return ``stem``, and with the numbers that are tried behind it."""
+    return [stem, *(f"{_root(stem)}-{number}" for number in range(2, MOST_NUMBERED + 1))]
 
 
 def _root(stem: str) -> str:

@@ -1,4 +1,4 @@
-"""The bounded pool for work that would hold the event loop: password hashing, later images and exports."""
+"""The bounded pools for work that would hold the event loop: one for short work, one for long texts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 from gevent.threadpool import ThreadPool
 
+from nxfs.core.errors import ServiceUnavailableError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -15,7 +17,28 @@ R = TypeVar("R")
 # password hashes stalled the loop for 212 ms, with two for 3 ms.
 _pool = ThreadPool(os.cpu_count() or 1)
 
+# Long texts have a thread of their own, so that nobody's password waits behind them.
+_long_pool = ThreadPool(1)
+# How many may wait for that thread, or use it.
+MOST_LONG = 30
+_long_count = 0
+
 
 def run_in_thread(function: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
     """Run ``function`` in the pool and return its result; other greenlets run meanwhile. Exceptions are raised here."""
     return _pool.apply(function, args, keywords)
+
+
+def run_long_in_thread(function: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
+    """Run ``function``, which works on long texts, as ``run_in_thread`` does, one at a time.
+
+    Raises ``ServiceUnavailableError`` when too many wait already.
+    """
+    global _long_count
+    if _long_count >= MOST_LONG:
+        raise ServiceUnavailableError
+    _long_count += 1
+    try:
+        return _long_pool.apply(function, args, keywords)
+    finally:
+        _long_count -= 1

@@ -18,11 +18,14 @@ ROOT = "/media/"
 WIDTHS = (320, 800, 1600)
 THUMBNAIL_WIDTH = WIDTHS[0]
 NAME = r"[0-9a-f]{32}\.[a-z0-9]{2,5}"
-# An address of ours in a text: a host or none, the name, perhaps a derivative, and perhaps a signature.
-_ADDRESS = re.compile(
-    rf"(?:https?://[^\s/\"'<>()]+)?{ROOT}(?P<name>{NAME})(?P<derivative>/[0-9]{{1,4}}\.webp)?"
+# An address of ours in a text, from its path on: the name, perhaps a derivative, and perhaps a signature. What stands
+# before it is looked for from here: a pattern that began with a host would be tried at every letter.
+_PATH = re.compile(
+    rf"{ROOT}(?P<name>{NAME})(?P<derivative>/[0-9]{{1,4}}\.webp)?"
     r"(?:\?expires=[0-9]{1,12}(?:&amp;|&)signature=[\w-]{1,64})?"
 )
+_HOST = re.compile(r"//(?:\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?|[^\s/\"'<>()\[\]*]{1,255})")
+_LONGEST_HOST = 260
 
 
 def path_of(name: str, public_from: datetime | None, *, width: int | None = None) -> str:
@@ -54,7 +57,7 @@ def is_signed(name: str, expires: int | None, signature: str | None) -> bool:
 
 def names_in(text: str) -> set[str]:
     """Return the names of the files whose addresses stand in ``text`` (Markdown or HTML)."""
-    return {match["name"] for match in _ADDRESS.finditer(text)}
+    return {match["name"] for match in _PATH.finditer(text)}
 
 
 def replace_addresses(text: str, replacement: Callable[[str, int | None], str | None]) -> str:
@@ -62,13 +65,22 @@ def replace_addresses(text: str, replacement: Callable[[str, int | None], str | 
 
     ``width`` is that of the derivative, None for the file itself.
     """
-
-    def replace(match: re.Match[str]) -> str:
+    parts, position = [], 0
+    for match in _PATH.finditer(text):
         derivative = match["derivative"]
         replaced = replacement(match["name"], int(derivative[1:-5]) if derivative else None)
-        return match[0] if replaced is None else replaced
+        if replaced is not None:
+            parts += (text[position : address_start(text, match.start())], replaced)
+            position = match.end()
+    return "".join((*parts, text[position:])) if parts else text
 
-    return _ADDRESS.sub(replace, text)
+
+def address_start(text: str, path: int) -> int:
+    """Return where the address in ``text`` begins whose path begins at ``path``: at its scheme, its host, or there."""
+    host = text.rfind("//", max(0, path - _LONGEST_HOST), path)
+    if host < 0 or not _HOST.fullmatch(text, host, path):
+        return path
+    return next((host - len(scheme) for scheme in ("https:", "http:") if text.endswith(scheme, 0, host)), host)
 
 
 def canonical(name: str, width: int | None) -> str:

@@ -10,6 +10,8 @@ import time_machine
 from flask.testing import FlaskClient
 
 from nxfs.blog.queries import feeds as queries
+from nxfs.blog.schemas import feeds
+from nxfs.extensions import db
 from tests.factories.blog import create_media, create_post, create_tag
 from tests.factories.users import create_user
 from tests.tasks.person import Person
@@ -125,3 +127,20 @@ def test_feeds_have_the_newest_fifty_in_order(client: FlaskClient, monkeypatch: 
 def test_feed_in_an_unknown_language_is_refused(client: FlaskClient) -> None:
     for path in (f"{RSS}?lang=sv", f"{ATOM}?page=1"):
         assert client.get(path).status_code == 400
+
+
+@pytest.mark.parametrize(("path", "name"), [(RSS, "rss"), (ATOM, "atom"), (SITEMAP, "sitemap")])
+def test_feeds_are_made_without_a_connection(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    create_post(create_user(), public=True)
+    pool, held, make = db.engine.pool, [], getattr(feeds, name)
+
+    def making(*arguments: object, **keywords: object) -> bytes:
+        held.append(pool.checkedout())
+        return make(*arguments, **keywords)
+
+    monkeypatch.setattr(feeds, name, making)
+
+    assert client.get(path).status_code == 200
+    assert held == [0]

@@ -281,8 +281,8 @@ def test_delete_media_while_posts_are_saved_with_it_never_deadlocks(
     client: FlaskClient, engine_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pool of threads belongs to one event loop, and here each thread has its own.
-    for module in ("nxfs.blog.service.media", "nxfs.blog.service.rendering"):
-        monkeypatch.setattr(f"{module}.run_in_thread", lambda function, *arguments: function(*arguments))
+    for name in ("media.run_in_thread", "rendering.run_long_in_thread"):
+        monkeypatch.setattr(f"nxfs.blog.service.{name}", lambda function, *arguments: function(*arguments))
     kari = Person(client)
     app, actor = client.application, actor_of(kari.user)
     made = [create_row(kari.user, format="jpeg") for _ in range(20)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nxfs.blog.service import posts as service
+from nxfs.core import slugs, threads
 from nxfs.core.slugs import LONGEST_SLUG, free_slug, slug_of
+from nxfs.extensions import db
 from tests.factories.blog import create_post
 from tests.tasks.person import Person
 from tests.tasks.racing import Pause, run_together
@@ -99,6 +103,77 @@ def test_posts_with_one_title_created_at_once_get_slugs_of_their_own(
     answers = run_together(engine_name, [partial(kari.post, POSTS, json={"title": "Web"})] * 4)
 
     assert sorted(answer.get_json()["slug"] for answer in answers) == ["web", "web-2", "web-3", "web-4"]
+
+
+def test_copies_made_at_once_get_slugs_of_their_own(
+    client: FlaskClient, engine_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kari = Person(client)
+    url = f"{POSTS}{create_post(kari.user, title='Web')}/duplicate/"
+    Pause(monkeypatch, engine_name, service, "_free_slug")
+
+    answers = run_together(engine_name, [partial(kari.post, url)] * 4)
+
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert len({answer.get_json()["slug"] for answer in answers}) == 4
+
+
+def test_slugs_made_anew_at_once_are_different(
+    client: FlaskClient, engine_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kari = Person(client)
+    urls = [f"{POSTS}{create_post(kari.user, title='Web', slug=f'old-{number}')}/" for number in range(4)]
+    Pause(monkeypatch, engine_name, service, "_free_slug")
+
+    answers = run_together(engine_name, [partial(kari.patch, url, json={"slug": ""}) for url in urls])
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert sorted(answer.get_json()["slug"] for answer in answers) == ["web", "web-2", "web-3", "web-4"]
+
+
+def test_slug_of_a_title_that_very_many_have_is_found_at_once(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slugs, "MOST_NUMBERED", 3)
+    kari = Person(client)
+
+    made = [kari.post(POSTS, json={"title": "Web"}).get_json()["slug"] for _ in range(5)]
+
+    assert made[:3] == ["web", "web-2", "web-3"]
+    assert all(re.fullmatch("web-[0-9]{7}", slug) for slug in made[3:])
+
+
+def test_texts_are_rendered_without_a_connection(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    kari = Person(client)
+    pool, held, derive = db.engine.pool, [], service.rendering._derive
+
+    def deriving(*arguments: Any) -> dict[str, str]:
+        held.append(pool.checkedout())
+        return derive(*arguments)
+
+    monkeypatch.setattr(service.rendering, "_derive", deriving)
+
+    post = kari.post(POSTS, json={"title": "Web"}).get_json()
+    assert kari.patch(f"{POSTS}{post['id']}/", json={"title": "Mail"}).status_code == 200
+    assert held == [0, 0]
+
+
+def test_text_that_takes_too_long_is_refused_at_its_field(client: FlaskClient) -> None:
+    answer = Person(client).post(POSTS, json={"title": "A", "body_markdown_nb": "[" * 100_000})
+
+    assert answer.status_code == 400
+    assert list(answer.get_json()["error"]["field_errors"]) == ["body_markdown_nb"]
+
+
+def test_text_that_very_many_wait_with_is_sent_again_later(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kari = Person(client)
+    monkeypatch.setattr(threads, "MOST_LONG", 0)
+
+    assert kari.post(POSTS, json={"title": "A"}).status_code == 503
+    monkeypatch.undo()
+    assert kari.post(POSTS, json={"title": "A"}).status_code == 201
 
 
 def test_slug_changed_to_the_same_at_once_is_given_once(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nxfs.files import links
@@ -13,6 +15,8 @@ FORMS = [
     f"http://127.0.0.1:5000/media/{NAME}/320.webp",
     f"/media/{NAME}?expires=1798000000&signature=ab-C_d",
     f"/media/{NAME}/800.webp?expires=1798000000&amp;signature=abCd",
+    f"//api.example.com/media/{NAME}",
+    f"http://[::1]:5000/media/{NAME}",
 ]
 
 
@@ -31,3 +35,22 @@ def test_address_is_found_and_replaced_as_a_whole(address, text):
 )
 def test_other_text_is_no_address(text):
     assert links.names_in(text) == set()
+
+
+@pytest.mark.parametrize(
+    "before", ["https:", "x", "//a b", "http:// ", "https://a.example/b", f"/media/{NAME}", "////("]
+)
+def test_only_a_host_belongs_to_the_address_behind_it(before):
+    text = f"{before}/media/{NAME}"
+    assert links.replace_addresses(text, lambda name, width: "+") == f"{before}+".replace(f"/media/{NAME}", "+")
+
+
+@pytest.mark.parametrize(
+    "part", ["x", "https://", "https://h", "/media/", f"/media/{NAME[:-1]}", "//", f"/media/{NAME} "]
+)
+def test_addresses_are_looked_for_in_no_time(part):
+    text = part * (200_000 // len(part))
+    started = time.thread_time()
+    links.replace_addresses(text, links.canonical)
+    # Three milliseconds on a machine that is not busy, and one without any address.
+    assert time.thread_time() - started < 0.1

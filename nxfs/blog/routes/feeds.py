@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from flask import Response, request
 
 from nxfs.blog.queries import feeds as queries
@@ -13,7 +14,8 @@ from nxfs.blog.schemas import feeds
 from nxfs.blog.schemas.feeds import FeedQuerySchema
 from nxfs.core.api.blueprint import Blueprint, View, document
 from nxfs.core.settings import setting
-from nxfs.core.threads import run_in_thread
+from nxfs.core.threads import run_long_in_thread
+from nxfs.extensions import db
 from nxfs.files import addresses
 
 blp = Blueprint("feeds", __name__, description="The published posts as RSS, Atom and a sitemap.")
@@ -60,11 +62,23 @@ def show_sitemap() -> Response:
     Those of the newest ten thousand at the front end, for search engines.
     """
     posts = queries.list_addresses()
-    return Response(run_in_thread(feeds.sitemap, posts, site=setting("FRONTEND_URL")), mimetype=XML)
+    # No connection of the pool is held while a thread works.
+    db.session.rollback()
+    return Response(run_long_in_thread(feeds.sitemap, posts, site=setting("FRONTEND_URL")), mimetype=XML)
 
 
 def _feed(make: Callable[..., bytes], content_type: str, values: dict[str, Any]) -> Response:
-    # Addresses are made here, where the request is known.
-    entries = [feeds.entry_of(post, values["lang"]) for post in queries.list_newest_posts()]
-    names = {"language": values["lang"], "site": setting("FRONTEND_URL"), "address": addresses.absolute(request.path)}
-    return Response(run_in_thread(make, entries, **names), content_type=f"{content_type}; charset=utf-8")
+    posts = queries.list_newest_posts()
+    # No connection of the pool is held while others have their turn and a thread works.
+    db.session.rollback()
+    entries = []
+    for post in posts:
+        # Addresses are made here, where the request is known.
+        entries.append(feeds.entry_of(post, values["lang"]))
+        gevent.sleep(0)
+    names = {
+        "language": values["lang"],
+        "site": setting("FRONTEND_URL"),
+        "address": addresses.absolute(f"{request.path}?lang={values['lang']}"),
+    }
+    return Response(run_long_in_thread(make, entries, **names), content_type=f"{content_type}; charset=utf-8")

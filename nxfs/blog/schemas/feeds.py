@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,15 +51,15 @@ class Entry:
 
 
 def entry_of(post: Any, language: str) -> Entry:
-    """Return the entry of a post that was read with everything attached to it."""
+    """Return the entry of a post that was read with everything attached to it; its texts are as they were written."""
     return Entry(
         id=post.id,
         slug=post.slug,
         title=_text(post, "title", language),
         summary=_text(post, "excerpt", language),
         content=html_with_links(_text(post, "body_html", language), post.body_files),
-        author=_clean(post.author_rows[0]["display_name"]),
-        tags=tuple(_clean(tag["name"]) for tag in post.tag_rows),
+        author=post.author_rows[0]["display_name"],
+        tags=tuple(tag["name"] for tag in post.tag_rows),
         published_at=post.published_at,
         updated_at=max(post.updated_at, post.published_at),
     )
@@ -100,7 +100,7 @@ def _feed(entries: Sequence[Entry], language: str, site: str, address: str) -> F
     feed.updated(updated)
     feed.lastBuildDate(updated)
     for entry in entries:
-        _add_entry(feed, entry, site)
+        _add_entry(feed, _cleaned(entry), site)
     return feed
 
 
@@ -131,9 +131,10 @@ def _address_of(post: Any, site: str) -> str:
 def _text(post: Any, field: str, language: str) -> str:
     """Return the text of the post in ``language``, or in the other one when it has none in that."""
     english, norwegian = getattr(post, field), getattr(post, f"{field}_nb")
-    return _clean((norwegian or english) if language == "no" else (english or norwegian))
+    return (norwegian or english) if language == "no" else (english or norwegian)
 
 
-def _clean(text: str) -> str:
-    """Return ``text`` without characters that no XML can hold."""
-    return _NOT_IN_XML.sub("", text)
+def _cleaned(entry: Entry) -> Entry:
+    """Return ``entry`` without characters that no XML can hold."""
+    texts = {name: _NOT_IN_XML.sub("", getattr(entry, name)) for name in ("title", "summary", "content", "author")}
+    return replace(entry, tags=tuple(_NOT_IN_XML.sub("", tag) for tag in entry.tags), **texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import Any
 
 import marshmallow as ma
@@ -33,14 +34,17 @@ def html_with_links(text: str, files: list[dict[str, Any]]) -> str:
 
     Other files are left alone: naming one does not open it.
     """
+    if not files or links.ROOT not in text:
+        return text
     known = {file["file_name"]: file["file_public_from"] for file in files}
 
+    @cache
     def address(name: str, width: int | None) -> str | None:
         if name not in known:
             return None
         return html.escape(addresses.absolute(links.path_of(name, known[name], width=width)))
 
-    return links.replace_addresses(text, address) if known else text
+    return links.replace_addresses(text, address)
 
 
 class BodyHtml(ma.fields.String):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import delete, select
 
@@ -17,13 +18,13 @@ from nxfs.blog.events import MediaDeleted, MediaUpdated, MediaUploaded, PostUpda
 from nxfs.blog.models import MediaFile, MediaUsage, Post, PostImage
 from nxfs.blog.queries.media import sees_media
 from nxfs.blog.service import posts, publishing, rendering
-from nxfs.blog.service.unlinking import unlink
+from nxfs.blog.service.unlinking import spelled_out, unlink
 from nxfs.core import clock, search
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
 from nxfs.core.errors import APIError, ConflictError
 from nxfs.core.events import audience_of
-from nxfs.core.threads import run_in_thread
+from nxfs.core.threads import run_long_in_thread
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.uploads import Upload
 from nxfs.core.versions import NO_PRECONDITION, Precondition
@@ -154,7 +155,8 @@ def _rewrite_posts(actor: Actor, media_id: int) -> dict[int, Rewritten]:
     name = db.session.scalar(named.where(MediaFile.id == media_id, sees_media(actor)))
     if name is None:
         raise MediaNotFoundError
-    columns = (Post.id, Post.version, *(getattr(Post, field) for field in rendering.TEXTS))
+    fields = (*rendering.TEXTS, *rendering.BODIES.values())
+    columns = (Post.id, Post.version, *(getattr(Post, field) for field in fields))
     rows = db.session.execute(select(*columns).where(Post.id.in_(_select_post_ids(media_id)))).mappings().all()
     # No connection of the pool is held while a thread works.
     db.session.rollback()
@@ -163,10 +165,16 @@ def _rewrite_posts(actor: Actor, media_id: int) -> dict[int, Rewritten]:
 
 def _without_file(present: Mapping[str, Any], name: str) -> dict[str, str]:
     """Return the columns of a post that change when the file ``name`` goes from its texts."""
-    named = [body for body in rendering.BODIES if name in present[body]]
-    texts = {body: run_in_thread(unlink, present[body], name) for body in named}
+    named = [body for body, html in rendering.BODIES.items() if name in present[body] or name in unquote(present[html])]
+    texts = {body: run_long_in_thread(_unlinked, present[body], name) for body in named}
     derived = rendering.derive(texts, {field: present[field] for field in rendering.TEXTS})
     return {**texts, **derived.columns}
+
+
+def _unlinked(markdown: str, name: str) -> str:
+    """Return the text without the file ``name``, also where its address is written in an odd way."""
+    text = unlink(markdown, name)
+    return unlink(spelled_out(text), name) if name in unquote(rendering.render(text)) else text
 
 
 def _select_post_ids(media_id: int) -> Any:

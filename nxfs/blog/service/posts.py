@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
@@ -41,6 +42,8 @@ def create_post(*, actor: Actor, values: Mapping[str, Any]) -> int:
     ``InvalidInputError`` for a tag or an image that the actor cannot use.
     """
     values = {**dict.fromkeys(TEXTS, ""), **values}
+    # No connection of the pool is held while a thread works.
+    db.session.rollback()
     derived = rendering.derive(values, {})
     for _ in range(MOST_ATTEMPTS):
         try:
@@ -61,13 +64,18 @@ def update_post(
     """
     for _ in range(MOST_ATTEMPTS):
         derived = rendering.derive(values, _find_texts(actor, post_id)) if values.keys() & set(TEXTS) else None
-        with transaction(CONFLICTS) as tx:
-            tag_ids = _hold_tags(values["tags"]) if "tags" in values else None
-            post = lock_post(actor, post_id)
-            precondition.require(post.version)
-            if derived is None or derived.present == _texts_of(post):
-                _update(tx, actor, post, values, derived, tag_ids)
-                return
+        try:
+            with transaction(CONFLICTS) as tx:
+                tag_ids = _hold_tags(values["tags"]) if "tags" in values else None
+                post = lock_post(actor, post_id)
+                precondition.require(post.version)
+                if derived is None or derived.present == _texts_of(post):
+                    _update(tx, actor, post, values, derived, tag_ids)
+                    return
+        except PostSlugTakenError:
+            # As in ``create_post``.
+            if values.get("slug"):
+                raise
     raise ConflictError(SAVED_MEANWHILE)
 
 
@@ -97,19 +105,11 @@ def duplicate_post(*, actor: Actor, post_id: int) -> int:
 
     The gallery, recordings and videos are not copied. Raises ``PostNotFoundError``, ``ForbiddenError``.
     """
-    with transaction(CONFLICTS) as tx:
-        original = _find(actor, post_id)
-        tag_ids = _hold_tags(_tags_of(post_id), named_by_actor=False)
-        copy = Post(author_id=actor.id, status="draft")
-        for field in (*TEXTS, *BODIES.values(), "search_text", "meta_title", "meta_description", "featured_image_id"):
-            setattr(copy, field, getattr(original, field))
-        copy.title = copy_name(original.title, language=actor.language, longest=LONGEST_TITLE)
-        for column, value in rendering.titles(copy.title, copy.title_nb).items():
-            setattr(copy, column, value)
-        copy.slug = _free_slug(copy)
-        # The copy opens what the original opens, and nothing else that it merely names.
-        opened, text = references.opened_by(post_id), references.text_of(copy)
-        return _insert(tx, actor, copy, tag_ids, former_text=text, also_opened=opened)
+    for _ in range(MOST_ATTEMPTS):
+        # As in ``create_post``.
+        with suppress(PostSlugTakenError):
+            return _duplicate(actor, post_id)
+    raise PostSlugTakenError
 
 
 def touch_posts(condition: ColumnElement[bool]) -> None:
@@ -143,13 +143,6 @@ def audience(post: Post) -> tuple[str, ...]:
     return post_audience(post.author_id, is_public=publishing.is_public_now(post))
 
 
-def index(post: Post) -> None:
-    """Make the words that search finds the post by anew, after a change to its texts."""
-    for column, value in rendering.titles(post.title, post.title_nb).items():
-        setattr(post, column, value)
-    post.search_text = rendering.search_text(post.excerpt, post.excerpt_nb, post.body_markdown, post.body_markdown_nb)
-
-
 def _create(actor: Actor, values: Mapping[str, Any], derived: Derived) -> int:
     with transaction(CONFLICTS) as tx:
         tag_ids = _hold_tags(values.get("tags", ()))
@@ -157,6 +150,22 @@ def _create(actor: Actor, values: Mapping[str, Any], derived: Derived) -> int:
         _require_image(actor, post, values)
         _assign(post, values, derived)
         return _insert(tx, actor, post, tag_ids)
+
+
+def _duplicate(actor: Actor, post_id: int) -> int:
+    with transaction(CONFLICTS) as tx:
+        original = _find(actor, post_id)
+        tag_ids = _hold_tags(_tags_of(post_id), named_by_actor=False)
+        copy = Post(author_id=actor.id, status="draft")
+        for field in (*TEXTS, *BODIES.values(), "search_text", "meta_title", "meta_description", "featured_image_id"):
+            setattr(copy, field, getattr(original, field))
+        copy.title = copy_name(original.title, language=actor.language, longest=LONGEST_TITLE)
+        for column, value in rendering.titles(copy.title, copy.title_nb).items():
+            setattr(copy, column, value)
+        copy.slug = _free_slug(copy)
+        # The copy opens what the original opens, and nothing else that it merely names.
+        opened, text = references.opened_by(post_id), references.text_of(copy)
+        return _insert(tx, actor, copy, tag_ids, former_text=text, also_opened=opened)
 
 
 def _insert(
@@ -196,7 +205,7 @@ def _update(
 ) -> None:
     heard_before = audience(post)
     before = plain_values(post, FIELDS) | {"tags": _tags_of(post.id)}
-    former_text = f"{post.body_markdown} {post.body_markdown_nb}"
+    former_text = references.text_of(post)
     _revise(tx, post)
     with tx.session.no_autoflush:
         _require_image(actor, post, values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, tuple_, update
 
@@ -116,8 +117,12 @@ def opened_by(post_id: int) -> set[int]:
 
 
 def text_of(post: Post) -> str:
-    """Return the texts of the post in which files can be named."""
-    return f"{post.body_markdown} {post.body_markdown_nb}"
+    """Return the texts of the post in which files can be named.
+
+    Also as HTML, since Markdown has more than one way to write an address: ``&#46;`` or ``\\.`` or ``%2E`` for a dot.
+    """
+    html = unquote(f"{post.body_html} {post.body_html_nb}")
+    return f"{post.body_markdown} {post.body_markdown_nb} {html}"
 
 
 def _publish(tx: Transaction, files: ColumnElement[bool], since: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from urllib.parse import unquote
 
 from nxfs.files.links import ROOT
 
@@ -31,6 +33,9 @@ _LINK_END = re.compile(rf"\s*+{_TITLE}?+\s*+\)", re.DOTALL)
 _DEFINITION_END = re.compile(rf"(?:[ \t]*+\n?[ \t]*+{_TITLE}[ \t]*+(?=\n|\Z)|[ \t]*+(?=\n|\Z))", re.DOTALL)
 # Before a definition: indentation, quotations, bullets.
 _LINE_START = re.compile(r"[ \t>*+\-0-9.)]*\Z")
+# Other ways to write an address of a file: with escapes, and with percent signs.
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ODD_ADDRESS = re.compile(r"/(?:media|%6[dD])[^\s<>()\[\]\"']{1,300}")
 _DELIMITERS = frozenset(" \t\n\r\f\v()<>[]\"'")
 
 
@@ -235,3 +240,9 @@ def _erase(text: str, name: str) -> str:
         if letter == wanted[-1] and letters[-len(wanted) :] == wanted:
             del letters[-len(wanted) :]
     return "".join(letters)
+
+
+def spelled_out(markdown: str) -> str:
+    """Return the Markdown with addresses of files as ``unlink`` reads them: no entities, escapes, percent signs."""
+    plain = _ESCAPE.sub(r"\1", html.unescape(markdown))
+    return _ODD_ADDRESS.sub(lambda address: unquote(address[0]), plain)

@@ -12,6 +12,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -42,9 +43,12 @@ def main() -> None:
     limit_pillow()
     limit_qpdf()
     answers = _own_output()
-    for line in sys.stdin.buffer:
-        answers.write(json.dumps(_answer(line)).encode() + b"\n")
-        answers.flush()
+    # The parent may be gone before it has its answer.
+    with suppress(BrokenPipeError):
+        for line in sys.stdin.buffer:
+            answers.write(json.dumps(_answer(line)).encode() + b"\n")
+            answers.flush()
+    os._exit(0)
 
 
 def _limit_process() -> None:
