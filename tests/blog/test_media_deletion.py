@@ -281,7 +281,7 @@ def test_delete_media_while_posts_are_saved_with_it_never_deadlocks(
     client: FlaskClient, engine_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pool of threads belongs to one event loop, and here each thread has its own.
-    for name in ("media.run_in_thread", "rendering.run_long_in_thread"):
+    for name in ("media.run_long_in_thread", "rendering.run_long_in_thread"):
         monkeypatch.setattr(f"nxfs.blog.service.{name}", lambda function, *arguments: function(*arguments))
     kari = Person(client)
     app, actor = client.application, actor_of(kari.user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from nxfs.blog.models import Post
 from nxfs.blog.queries.posts import columns
@@ -24,10 +24,17 @@ def list_newest_posts() -> Sequence[Row[Any]]:
     # Wide rows are read for these only.
     newest = select(Post.id).where(is_public()).order_by(*_newest_first).limit(MOST_ENTRIES)
     wanted = select(*columns(has_email=False)).where(Post.id.in_(newest))
-    return db.session.execute(wanted.order_by(*_newest_first)).all()
+    return _read(wanted.order_by(*_newest_first))
 
 
 def list_addresses() -> Sequence[Row[Any]]:
     """Return slug and times of the public posts, the newest first."""
     wanted = select(Post.slug, Post.published_at, Post.updated_at).where(is_public())
-    return db.session.execute(wanted.order_by(*_newest_first).limit(MOST_ADDRESSES)).all()
+    return _read(wanted.order_by(*_newest_first).limit(MOST_ADDRESSES))
+
+
+def _read(statement: Select[Any]) -> Sequence[Row[Any]]:
+    rows = db.session.execute(statement).all()
+    # Making XML of them takes its time, in which no connection of the pool shall be held.
+    db.session.rollback()
+    return rows

@@ -15,7 +15,6 @@ from nxfs.blog.schemas.feeds import FeedQuerySchema
 from nxfs.core.api.blueprint import Blueprint, View, document
 from nxfs.core.settings import setting
 from nxfs.core.threads import run_long_in_thread
-from nxfs.extensions import db
 from nxfs.files import addresses
 
 blp = Blueprint("feeds", __name__, description="The published posts as RSS, Atom and a sitemap.")
@@ -62,15 +61,11 @@ def show_sitemap() -> Response:
     Those of the newest ten thousand at the front end, for search engines.
     """
     posts = queries.list_addresses()
-    # No connection of the pool is held while a thread works.
-    db.session.rollback()
     return Response(run_long_in_thread(feeds.sitemap, posts, site=setting("FRONTEND_URL")), mimetype=XML)
 
 
 def _feed(make: Callable[..., bytes], content_type: str, values: dict[str, Any]) -> Response:
     posts = queries.list_newest_posts()
-    # No connection of the pool is held while others have their turn and a thread works.
-    db.session.rollback()
     entries = []
     for post in posts:
         # Addresses are made here, where the request is known.
