@@ -13,6 +13,7 @@ from nxfs.blog.queries.posts import public_revision
 from nxfs.blog.schemas import feeds
 from nxfs.blog.schemas.feeds import FeedQuerySchema
 from nxfs.core.api.blueprint import Blueprint, View, document
+from nxfs.core.errors import ServiceUnavailableError
 from nxfs.core.settings import setting
 from nxfs.core.threads import run_long_in_thread
 from nxfs.files import addresses
@@ -32,6 +33,7 @@ def answers_with(content_type: str, description: str) -> Callable[[View], View]:
 @blp.revised(public_revision)
 @blp.arguments(FeedQuerySchema, location="query")
 @answers_with(RSS, "The feed.")
+@blp.raises(ServiceUnavailableError)
 def show_rss(values: dict[str, Any]) -> Response:
     """Show the newest posts as RSS.
 
@@ -44,6 +46,7 @@ def show_rss(values: dict[str, Any]) -> Response:
 @blp.revised(public_revision)
 @blp.arguments(FeedQuerySchema, location="query")
 @answers_with(ATOM, "The feed.")
+@blp.raises(ServiceUnavailableError)
 def show_atom(values: dict[str, Any]) -> Response:
     """Show the newest posts as Atom.
 
@@ -55,6 +58,7 @@ def show_atom(values: dict[str, Any]) -> Response:
 @blp.route("/sitemap.xml")
 @blp.revised(public_revision)
 @answers_with(XML, "The sitemap.")
+@blp.raises(ServiceUnavailableError)
 def show_sitemap() -> Response:
     """Show the addresses of published posts.
 

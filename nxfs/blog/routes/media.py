@@ -110,7 +110,7 @@ class MediaFileById(MethodView):
     @blp.arguments(DeletionQuerySchema, location="query")
     @blp.response(204)
     @blp.alt_response(200, schema=preview_schema, example=example_of(preview_schema, is_input=False), success=True)
-    @blp.raises(NotFoundError, ConflictError)
+    @blp.raises(NotFoundError, ConflictError, ServiceUnavailableError)
     def delete(self, query: dict[str, Any], media_id: int, precondition: Precondition) -> Any:
         """Delete a file, and with it all that refers to it in posts.
 

@@ -17,7 +17,7 @@ from nxfs.blog.schemas.posts import (
 )
 from nxfs.blog.service import posts as service
 from nxfs.core.api.blueprint import Blueprint
-from nxfs.core.errors import ConflictError, ForbiddenError, NotFoundError
+from nxfs.core.errors import ConflictError, ForbiddenError, NotFoundError, ServiceUnavailableError
 from nxfs.core.pagination import Page
 from nxfs.core.versions import Precondition
 
@@ -41,7 +41,7 @@ class Posts(MethodView):
     @login_required
     @blp.arguments(PostCreateSchema, location="json_or_form")
     @blp.response(201, PostSchema)
-    @blp.raises(ForbiddenError, ConflictError)
+    @blp.raises(ForbiddenError, ConflictError, ServiceUnavailableError)
     def post(self, values: dict[str, Any]) -> Any:
         """Create a post.
 
@@ -89,7 +89,7 @@ class PostById(MethodView):
     @blp.versioned
     @blp.arguments(PostCreateSchema, location="json_or_form")
     @blp.response(200, PostSchema)
-    @blp.raises(NotFoundError, ForbiddenError, ConflictError)
+    @blp.raises(NotFoundError, ForbiddenError, ConflictError, ServiceUnavailableError)
     def put(self, values: dict[str, Any], post_id: int, precondition: Precondition) -> Any:
         """Replace a post.
 
@@ -103,7 +103,7 @@ class PostById(MethodView):
     @blp.versioned
     @blp.arguments(PostUpdateSchema(partial=True), location="json_or_form")
     @blp.response(200, PostSchema)
-    @blp.raises(NotFoundError, ForbiddenError, ConflictError)
+    @blp.raises(NotFoundError, ForbiddenError, ConflictError, ServiceUnavailableError)
     def patch(self, values: dict[str, Any], post_id: int, precondition: Precondition) -> Any:
         """Change fields of a post."""
         service.update_post(actor=current_actor(), post_id=post_id, values=values, precondition=precondition)
