@@ -43,6 +43,8 @@ class World:
         self.member_id = self.users["member"].id
         with transaction() as tx:
             self._create_objects(tx)
+        # Texts are rendered before they are stored, outside of transactions.
+        self._create_blog(self.users["owner"])
 
     def headers(self, role: str) -> dict[str, str]:
         """Return the headers that ``role`` sends."""
@@ -67,7 +69,6 @@ class World:
         self.task_image_id = create_image(OF_TASKS, self.shared_id, owner)
         self.private_image_id = create_image(OF_TASKS, self.private_id, owner)
         self.project_image_id = create_image(OF_PROJECTS, self.project_id, owner)
-        self._create_blog(owner)
         self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}

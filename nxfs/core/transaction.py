@@ -145,6 +145,17 @@ def transaction(conflicts: Conflicts | None = None) -> Iterator[Transaction]:
             log.error("effect of a committed transaction failed", exc_info=error)
 
 
+def release_connection() -> None:
+    """Give the connection that reads have taken back to the pool, before something that takes its time.
+
+    Raises ``RuntimeError`` inside of a transaction, where nothing may take its time and all would be rolled back.
+    """
+    session = db.session()
+    if "transaction" in session.info:
+        raise RuntimeError("A transaction is open: what takes its time has to be done before it.")
+    session.rollback()
+
+
 def _writer_lock(session: Session) -> AbstractContextManager[object]:
     return _sqlite_writer if session.get_bind().dialect.name == "sqlite" else nullcontext()
 

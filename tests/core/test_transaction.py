@@ -22,7 +22,7 @@ from nxfs.core import audit
 from nxfs.core.audit import AuditEntry, Origin
 from nxfs.core.errors import BusinessRuleError, ConflictError
 from nxfs.core.events import Event, EventRecord
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
 from nxfs.tasks.models import Category, ProjectMember
 from tests.factories.tasks import create_project
@@ -356,3 +356,13 @@ def test_effect_that_fails_neither_takes_the_rest_along_nor_the_answer(app, capl
         tx.after_commit(lambda: effects.append("ran"))
     assert effects == ["ran"]
     assert "effect of a committed transaction failed" in caplog.text
+
+
+def test_connection_is_not_given_back_in_the_middle_of_a_transaction(app):
+    db.session.execute(select(User.id))
+    release_connection()
+    assert db.engine.pool.checkedout() == 0
+    with pytest.raises(RuntimeError, match="transaction is open"), transaction() as tx:
+        write(tx, "first")
+        release_connection()
+    assert counts() == (0, 0, 0)

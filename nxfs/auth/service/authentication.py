@@ -12,7 +12,7 @@ from nxfs.auth.service import tokens
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError, TokenRevokedError
-from nxfs.extensions import db
+from nxfs.core.transaction import release_connection
 
 # Other processes learn within a second that a session has ended; the rest of the second is for the read itself.
 REMEMBERED_SECONDS = 0.75
@@ -82,7 +82,7 @@ def forget(user_id: int) -> None:
 def _load_actor(claims: tokens.AccessClaims) -> Actor:
     identity = queries.find_identity(claims.session_id)
     # The body of the request may still be on its way, for as long as its sender likes: no connection is held meanwhile.
-    db.session.rollback()
+    release_connection()
     if identity is None or identity.user_id != claims.user_id:
         raise AuthenticationRequiredError
     if identity.ended_at is not None or not identity.is_active:

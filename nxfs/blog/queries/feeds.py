@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, select
 from nxfs.blog.models import Post
 from nxfs.blog.queries.posts import columns
 from nxfs.blog.queries.visibility import is_public
+from nxfs.core.transaction import release_connection
 from nxfs.extensions import db
 
 MOST_ENTRIES = 50
@@ -36,5 +37,5 @@ def list_addresses() -> Sequence[Row[Any]]:
 def _read(statement: Select[Any]) -> Sequence[Row[Any]]:
     rows = db.session.execute(statement).all()
     # Making XML of them takes its time, in which no connection of the pool shall be held.
-    db.session.rollback()
+    release_connection()
     return rows

@@ -25,7 +25,7 @@ from nxfs.core.audit import difference, plain_values
 from nxfs.core.errors import APIError, ConflictError
 from nxfs.core.events import audience_of
 from nxfs.core.threads import run_long_in_thread
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.core.uploads import Upload
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
@@ -159,7 +159,7 @@ def _rewrite_posts(actor: Actor, media_id: int) -> dict[int, Rewritten]:
     columns = (Post.id, Post.version, *(getattr(Post, field) for field in fields))
     rows = db.session.execute(select(*columns).where(Post.id.in_(_select_post_ids(media_id)))).mappings().all()
     # No connection of the pool is held while a thread works.
-    db.session.rollback()
+    release_connection()
     return {row["id"]: Rewritten(row["version"], _without_file(row, name)) for row in rows}
 
 

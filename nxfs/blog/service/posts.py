@@ -21,7 +21,7 @@ from nxfs.core.audit import difference, plain_values
 from nxfs.core.errors import ConflictError
 from nxfs.core.messages import Text
 from nxfs.core.names import copy_name
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
 from nxfs.files.models import StoredFile
@@ -43,7 +43,7 @@ def create_post(*, actor: Actor, values: Mapping[str, Any]) -> int:
     """
     values = {**dict.fromkeys(TEXTS, ""), **values}
     # No connection of the pool is held while a thread works.
-    db.session.rollback()
+    release_connection()
     derived = rendering.derive(values, {})
     for _ in range(MOST_ATTEMPTS):
         try:
@@ -135,7 +135,7 @@ def require_may_change(actor: Actor, post_id: int) -> None:
         _require_change(actor, db.session.scalar(_select(actor, post_id)))
     finally:
         # No connection of the pool is held during that work.
-        db.session.rollback()
+        release_connection()
 
 
 def audience(post: Post) -> tuple[str, ...]:
@@ -267,7 +267,7 @@ def _find_texts(actor: Actor, post_id: int) -> dict[str, str]:
     columns = [getattr(Post, field) for field in TEXTS]
     row = db.session.execute(select(*columns).where(Post.id == post_id, edits_post(actor))).one_or_none()
     # No connection of the pool is held while a thread works.
-    db.session.rollback()
+    release_connection()
     return dict(row._mapping) if row else {}
 
 

@@ -8,7 +8,7 @@ from nxfs.blog.events import PostPublished, post_audience
 from nxfs.blog.models import Post
 from nxfs.blog.queries.visibility import is_public
 from nxfs.core import clock
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
 
 MOST_AT_ONCE = 100
@@ -68,7 +68,7 @@ def announce_due_posts() -> int:
 def _is_any_due() -> bool:
     # Most runs find nothing, and shall not wait for those who write.
     is_due = db.session.scalar(select(Post.id).where(is_public(), Post.announced_at.is_(None)).limit(1)) is not None
-    db.session.rollback()
+    release_connection()
     return is_due
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, select, te
 
 from nxfs.core import clock
 from nxfs.core.database import UtcDateTime
-from nxfs.core.transaction import transaction
+from nxfs.core.transaction import release_connection, transaction
 from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.errors import InspectionBusyError, StorageUnavailableError, StoredFileNotFoundError
@@ -105,11 +105,11 @@ def _is_ready(sha256: str, width: int) -> bool:
 
 
 def _find(sha256: str, width: int) -> Row[Any] | None:
-    db.session.rollback()
+    release_connection()
     columns = select(FileDerivative.height, FileDerivative.claimed_at)
     row = db.session.execute(columns.where(_is_it(sha256, width))).one_or_none()
     # Whoever waits next must not hold a connection of the pool meanwhile.
-    db.session.rollback()
+    release_connection()
     return row
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, text, update
 
 from nxfs.core import clock
 from nxfs.core.database import UtcDateTime
-from nxfs.core.transaction import Transaction, transaction
+from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.models import FileDeletion, FileDerivative, StoredFile
@@ -89,7 +89,7 @@ def delete_what_is_left() -> int:
     left = select(FileDeletion.key).order_by(FileDeletion.attempts, FileDeletion.requested_at).limit(MOST_AT_ONCE)
     found = db.session.scalars(left).all()
     # Not held while the storage works.
-    db.session.rollback()
+    release_connection()
     return delete_bytes(found) if found else 0
 
 

@@ -11,7 +11,7 @@ import gevent
 from sqlalchemy import Column, Select, delete, exists, func, select, update
 
 from nxfs.core import clock
-from nxfs.core.transaction import transaction
+from nxfs.core.transaction import release_connection, transaction
 from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.models import FileDeletion, FileDerivative, FileOwner, StoredFile
@@ -71,7 +71,7 @@ def verify(*, grace_seconds: float = GRACE_SECONDS, progress: Progress = lambda 
     made = db.session.execute(select(FileDerivative.sha256, FileDerivative.width).where(_has_file))
     derivatives = {keys.of_derivative(sha256, width) for sha256, width in made}
     findings.waiting = list(db.session.scalars(select(FileDeletion.key).order_by(FileDeletion.key)))
-    db.session.rollback()
+    release_connection()
     young = clock.now() - timedelta(seconds=grace_seconds)
     for key in sorted(stored.keys() - originals.keys() - derivatives - set(findings.waiting)):
         if stored[key] > young:
@@ -85,7 +85,7 @@ def verify(*, grace_seconds: float = GRACE_SECONDS, progress: Progress = lambda 
     findings.orphans = list(db.session.scalars(select(FileDerivative.sha256).distinct().where(~_has_file)))
     findings.leftovers = list(storage.stale_incoming(grace_seconds))
     findings.miscounted = _miscounted()
-    db.session.rollback()
+    release_connection()
     return findings
 
 

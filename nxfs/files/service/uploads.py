@@ -16,7 +16,7 @@ import gevent
 import structlog
 from sqlalchemy import exists, select
 
-from nxfs.core.transaction import Transaction
+from nxfs.core.transaction import Transaction, release_connection
 from nxfs.core.uploads import Upload
 from nxfs.extensions import db
 from nxfs.files import keys
@@ -100,7 +100,7 @@ def _receive(upload: Upload, rule: UploadRule, owner_id: int) -> Received:
         try:
             quota.require_room(owner_id, _copy(upload, source, rule))
             # No connection of the pool is held while a child works.
-            db.session.rollback()
+            release_connection()
             findings = inspectors.inspect(source, target, upload=upload, rule=rule)
             name = f"{token}.{FORMATS[findings['format']].extension}"
             storage.save(keys.of_original(name), target)
@@ -129,7 +129,7 @@ def _copy(upload: Upload, source: Path, rule: UploadRule) -> int:
 
 def _discard(file: Received) -> None:
     """Delete the stored bytes, unless the row is there all the same: a commit may fail after it has succeeded."""
-    db.session.rollback()
+    release_connection()
     if db.session.scalar(select(exists().where(StoredFile.name == file.name))):
         return
     try:
