@@ -103,7 +103,7 @@ def test_hundred_at_once_make_it_once(app: Flask, renderings):
     assert len({greenlet.value for greenlet in greenlets}) == 1
 
 
-def test_claim_of_another_process_is_waited_for(app: Flask, renderings):
+def test_claim_of_another_process_is_waited_for(app: Flask, renderings, monkeypatch):
     file = keep(picture())
     sha256, file_id = file.sha256, file.id
     claimed_at = clock.now()
@@ -116,8 +116,11 @@ def test_claim_of_another_process_is_waited_for(app: Flask, renderings):
             reading.stream.close()
             return reading.size
 
+    claim, asked = derivatives._claim, []
+    monkeypatch.setattr(derivatives, "_claim", lambda *args: asked.append(args) or claim(*args))
     waiting = gevent.spawn(ask)
-    gevent.sleep(0.3)
+    while len(asked) < 2:
+        gevent.sleep(0.01)
     assert not waiting.ready()
     # What the other process does when it is done.
     target = current_storage().incoming() / "other.webp"
