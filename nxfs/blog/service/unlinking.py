@@ -9,20 +9,18 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from urllib.parse import unquote
 
-from nxfs.files.links import ROOT
+from nxfs.files.links import ROOT, address_start
 
 Span = tuple[int, int]
 
 # Nothing below is looked for further away than this, so that hostile texts take no longer than others.
 FAR = 2_000
-LONGEST_HOST = 260
 LONGEST_DESTINATION = 300
 VOID_TAGS = frozenset({"img", "source", "embed", "track", "input"})
 PAIRED_TAGS = frozenset({"a", "video", "audio", "object", "iframe"})
 
 # What may follow the name in an address: a derivative, a query, a fragment; no full stop at its end.
 _REST = re.compile(r"(?:/[0-9]{1,4}\.webp)?(?:\?[\w\-=&;%.+~]{0,300}(?<=[\w\-=%]))?(?:#[\w\-%]{0,100})?")
-_HOST = re.compile(r"//[^\s/\"'<>()\[\]*]{1,255}")
 # Marks of Markdown that pair brackets: escapes, code, brackets, and the end of a paragraph.
 _MARK = re.compile(r"\\.|`+|[\[\]]|\n[ \t]*+\n", re.DOTALL)
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9-]*)(?:[^\"'<>]|\"[^\"]{0,2000}\"|'[^']{0,2000}')*+>")
@@ -86,14 +84,7 @@ class _Text:
         end = rest.end() if rest else end
         if not self.text.endswith(ROOT, 0, start):
             return start, end
-        start -= len(ROOT)
-        host = self.text.rfind("//", max(0, start - LONGEST_HOST), start)
-        if host >= 0 and _HOST.fullmatch(self.text, host, start):
-            start = host
-            for scheme in ("https:", "http:"):
-                if self.text.endswith(scheme, 0, start):
-                    start -= len(scheme)
-        return start, end
+        return address_start(self.text, start - len(ROOT)), end
 
     def _destination(self, start: int, end: int) -> Span:
         """Return where the destination begins and ends that the address is part of, pointed brackets included."""
