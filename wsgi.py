@@ -9,10 +9,12 @@ import sys
 from nxfs.app import JOBS, create_app
 from nxfs.config import Config, ConfigurationError, load_environment
 from nxfs.core import scheduler
+from nxfs.realtime import hub
 
 try:
     application = app = create_app(Config.from_environment(load_environment()))
     scheduler.start(app, JOBS)
+    hub.start(app)
 except ConfigurationError as error:
     print(f"Error: {error}", file=sys.stderr)
     # gunicorn takes this code for "cannot start" and stops, where others make it start the worker again and again.

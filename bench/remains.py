@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, text
 
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from nxfs.tasks.models import Task, task_categories
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from nxfs.auth.jobs import JOBS as AUTH_JOBS
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
 from nxfs.blog.jobs import JOBS as BLOG_JOBS
@@ -19,13 +20,34 @@ from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
 from nxfs.files.jobs import JOBS as FILES_JOBS
 from nxfs.files.routes import blp as files
+from nxfs.notifications.jobs import JOBS as NOTIFICATIONS_JOBS
+from nxfs.notifications.routes import blp as notifications
+from nxfs.realtime import documentation, hub, sockets
+from nxfs.realtime.jobs import JOBS as REALTIME_JOBS
+from nxfs.realtime.routes import events, realtime
+from nxfs.tasks.jobs import JOBS as TASKS_JOBS
 from nxfs.tasks.routes.categories import blp as categories
 from nxfs.tasks.routes.images import blp as images
 from nxfs.tasks.routes.projects import blp as projects
 from nxfs.tasks.routes.tasks import blp as tasks
 
-BLUEPRINTS = (auth, tasks, projects, categories, images, posts, attachments, tags, media, feeds, files)
-JOBS = (*FILES_JOBS, *BLOG_JOBS)
+BLUEPRINTS = (
+    auth,
+    tasks,
+    projects,
+    categories,
+    images,
+    posts,
+    attachments,
+    tags,
+    media,
+    feeds,
+    files,
+    notifications,
+    events,
+    realtime,
+)
+JOBS = (*AUTH_JOBS, *FILES_JOBS, *BLOG_JOBS, *NOTIFICATIONS_JOBS, *TASKS_JOBS, *REALTIME_JOBS)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -36,6 +58,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config)
     app.config.from_mapping(database.settings(config), **openapi.SETTINGS, **tokens.SETTINGS)
 
+    # Inside of what http.init_app puts around the application: proxies' headers count for sockets too.
+    sockets.install(app, hub.install(app))
     http.init_app(app)
     db.init_app(app)
     database.init_app(app)
@@ -49,6 +73,7 @@ def create_app(config: Config | None = None) -> Flask:
     api.init_app(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    documentation.describe(api)
     app.register_blueprint(openapi.pages)
     for command in COMMANDS:
         app.cli.add_command(command)

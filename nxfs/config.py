@@ -101,6 +101,13 @@ def web_url(value: str) -> str:
     return _web_address(value.rstrip("/"), r"(/[^\s?#]*)?", "an address such as https://host[:port]/path is allowed")
 
 
+def url_path(value: str) -> str:
+    """Return the path `value` with a slash at both ends; raise _Refused for anything else."""
+    if not re.fullmatch(r"(/[0-9A-Za-z._~-]+)+/?", value):
+        raise _Refused("a path such as /socket.io/ is allowed")
+    return f"{value.rstrip('/')}/"
+
+
 def email_address(value: str) -> str:
     """Return `value` if it looks like one e-mail address; raise _Refused otherwise."""
     if not re.fullmatch(r"[^\s@<>,;]{1,64}@[^\s@<>,;]{1,190}", value):
@@ -243,6 +250,15 @@ class Config:
 
     SMTP_URL: str | None = _setting("", smtp_url, secret=True)
     MAIL_FROM: str = _setting("nxfs@localhost", sender)
+
+    SOCKETIO_PATH: str = _setting("/socket.io/", url_path)
+    EVENT_RETENTION_DAYS: int = _setting("7", integer(1, 3650))
+    EVENT_RETENTION_COUNT: int = _setting("500000", integer(1000, 100_000_000))
+    PRESENCE_GRACE_SECONDS: int = _setting("8", integer(0, 60))
+    MAX_CONNECTIONS: int = _setting("5000", integer(10, 100_000))
+
+    # Not shorter than reminders look back, or they would be told again.
+    NOTIFICATION_RETENTION_DAYS: int = _setting("90", integer(8, 3650))
 
     LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
     LOG_FORMAT: str = _setting("", choice("json", "console"))

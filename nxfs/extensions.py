@@ -6,6 +6,7 @@ from flask_compress import Compress
 from flask_cors import CORS
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
+from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
@@ -31,3 +32,4 @@ migrate = Migrate()
 jwt = JWTManager()
 cors = CORS()
 compress = Compress()
+socketio = SocketIO()

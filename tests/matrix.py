@@ -22,6 +22,7 @@ from tests.factories import blog as make_blog
 from tests.factories import files
 from tests.factories import tasks as make
 from tests.factories.images import create_image
+from tests.factories.notifications import create_notification, newest_id
 from tests.factories.users import PASSWORD, create_user, open_session
 from tests.pictures import picture_form
 
@@ -70,6 +71,8 @@ class World:
         self.private_image_id = create_image(OF_TASKS, self.private_id, owner)
         self.project_image_id = create_image(OF_PROJECTS, self.project_id, owner)
         self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
+        for user in self.users.values():
+            create_notification(user)
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}
         self.owner_session_id = tokens.decode_access_token(others["owner"].access).session_id
@@ -106,6 +109,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "post_id": lambda world: world.post_id,
     "tag_id": lambda world: world.tag_id,
     "media_id": lambda world: world.media_id,
+    "notification_id": lambda world: newest_id(world.users["owner"]),
     "audio_id": lambda world: world.audio_id,
     "video_id": lambda world: world.video_id,
     "name": lambda world: world.store_picture(public_from=clock.now()),
@@ -350,6 +354,34 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "POST /api/blog/tags/<id:tag_id>/merge/": (
         Case(200, CHANGES_TAG, refused=403, body=lambda world, role: {"source_tag_ids": [world.spare_tag_id]}),
     ),
+    # Notifications: everybody has their own.
+    "GET /api/notifications/": (Case(200),),
+    "GET /api/notifications/unread-count/": (Case(200),),
+    "POST /api/notifications/<id:notification_id>/read/": (Case(200, ("owner",)),),
+    "POST /api/notifications/read-all/": (Case(200),),
+    "DELETE /api/notifications/<id:notification_id>/": (Case(204, ("owner",)),),
+    "GET /api/notifications/preferences/": (Case(200),),
+    "PUT /api/notifications/preferences/": (Case(200, body=sends(preferences={"task_changed": False})),),
+    # Events: of the rooms that one may be in.
+    "GET /api/events/": (
+        Case(200, arguments={"rooms": lambda world: "tasks", "follow": lambda world: "false"}),
+        Case(
+            200,
+            SEES_PROJECT,
+            arguments={"rooms": lambda world: f"tasks,project_{world.project_id}", "follow": lambda world: "false"},
+        ),
+        Case(
+            200,
+            ("owner",),
+            arguments={"rooms": lambda world: f"user_{world.users['owner'].id}", "follow": lambda world: "false"},
+        ),
+    ),
+    "POST /api/events/ticket/": (Case(201),),
+    "GET /api/realtime/presence/": (
+        Case(200, arguments={"room": lambda world: "tasks"}),
+        Case(200, SEES_PROJECT, arguments={"room": lambda world: f"project_{world.project_id}"}),
+        Case(200, ("owner",), arguments={"room": lambda world: f"user_{world.users['owner'].id}"}),
+    ),
     # Feeds: for everybody.
     "GET /feeds/blog.rss": (public(200),),
     "GET /feeds/blog.atom": (public(200),),
@@ -385,4 +417,6 @@ NOT_AUDITED = {
     "POST /api/auth/token/verify/",
     # Carries a session on, every quarter of an hour, on behalf of nobody but the client; its misuse is audited.
     "POST /api/auth/token/refresh/",
+    # Lets the client read what it may read anyway, each time that a page is loaded.
+    "POST /api/events/ticket/",
 }

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests.client import DocumentedClient
 from tests.matrix import ARGUMENTS, NOT_AUDITED, ROLES, RULES, Case, World

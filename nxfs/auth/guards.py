@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
-from nxfs.auth.service import authentication
+from nxfs.auth.service import authentication, last_seen
 from nxfs.core.actor import Actor
 from nxfs.core.api.blueprint import document
 from nxfs.core.errors import AuthenticationRequiredError
@@ -54,8 +54,15 @@ def login_optional(view: View) -> View:
     return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
 
 
-def _authenticate() -> Actor:
+def bearer_token() -> str:
+    """Return the request's access token; raise ``AuthenticationRequiredError`` when it has none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthenticationRequiredError
-    return authentication.authenticate(token.strip())
+    return token.strip()
+
+
+def _authenticate() -> Actor:
+    actor = authentication.authenticate(bearer_token())
+    last_seen.note((actor.id,))
+    return actor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,11 @@ def names_in(granted: str | None) -> list[str]:
 
 def find_identity(session_id: int) -> Row[Any] | None:
     """Return what a request needs to know of a session and its user: one row by primary keys."""
+    return find_identities([session_id]).get(session_id)
+
+
+def find_identities(session_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Return what is to be known of those of the sessions that exist, and of their users, by the session's id."""
     columns = (
         UserSession.id.label("session_id"),
         UserSession.ended_at,
@@ -100,8 +106,15 @@ def find_identity(session_id: int) -> Row[Any] | None:
         User.last_seen,
         _granted.label("granted"),
     )
-    statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id == session_id)
-    return db.session.execute(statement).one_or_none()
+    statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id.in_(session_ids))
+    return {row.session_id: row for row in db.session.execute(statement)}
+
+
+def find_people(user_ids: Collection[int]) -> Sequence[Row[Any]]:
+    """Return how others see those of the users that exist: ids, names and pictures."""
+    columns = (User.id, User.username, User.display_name, *labelled_file_columns(prefix="profile_picture"))
+    joined = select(*columns).outerjoin(StoredFile, StoredFile.id == User.profile_picture_id)
+    return db.session.execute(joined.where(User.id.in_(user_ids))).all()
 
 
 def select_live_sessions(actor: Actor) -> Select[Any]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nxfs.core.events import Event, audience_of
-
-EVERYBODY = ("everybody",)
+from nxfs.core.events import EVERYBODY, Event, audience_of
 
 
 @dataclass(frozen=True, kw_only=True)

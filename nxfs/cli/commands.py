@@ -5,5 +5,6 @@ from __future__ import annotations
 from nxfs.cli.admin import admin
 from nxfs.cli.demo import demo
 from nxfs.cli.media import media
+from nxfs.cli.realtime import realtime
 
-COMMANDS = (admin, demo, media)
+COMMANDS = (admin, demo, media, realtime)

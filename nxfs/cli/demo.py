@@ -20,6 +20,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.errors import APIError, InvalidInputError
 from nxfs.core.settings import setting
 from nxfs.core.transaction import transaction
+from nxfs.notifications.service.notifying import be_quiet
 from nxfs.tasks.models import STATUSES
 from nxfs.tasks.queries import projects as projects_queries
 from nxfs.tasks.queries import references
@@ -69,6 +70,8 @@ def load(yes: bool) -> None:
         if _is_loaded():
             click.echo("The demo data are loaded already.")
             return
+        # Hundreds of notifications about a few months of work would be no demonstration.
+        be_quiet(tx)
         count = _load(actors)
     click.echo(f"Loaded {len(PEOPLE)} people, {len(CATEGORIES)} categories, {len(PROJECTS)} projects, {count} tasks.")
     click.echo(f"The password of every account is {PASSWORD}")

@@ -1,4 +1,4 @@
-"""Domain events: facts written to the event log in the transaction that made them true."""
+"""Domain events: facts, written to the event log in the transaction that made them true."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
-
-from nxfs.core.database import IDS_ARE_NEVER_REUSED, Identifier, Moment
-from nxfs.extensions import db
+# In an audience: whoever is signed in.
+EVERYBODY = ("everybody",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Base of all events: ids and plain values only. Subclasses are named in the past tense and set ``type``.
 
-    ``audience`` names who may hear of it: ``user:7`` for one person, ``project:3`` for its members.
+    ``audience`` names who may hear of it: ``user:7`` for one person, ``project:3`` for its members, ``EVERYBODY``.
     """
 
     type: ClassVar[str]
@@ -28,20 +25,6 @@ class Event:
         values = asdict(self)
         values.pop("audience")
         return values
-
-
-class EventRecord(db.Model):
-    """One line of the event log."""
-
-    __tablename__ = "events"
-    __table_args__ = (Index("ix_events_occurred_at", "occurred_at"), IDS_ARE_NEVER_REUSED)
-
-    id: Mapped[Identifier]
-    type: Mapped[str] = mapped_column(String(60))
-    actor_id: Mapped[int | None] = mapped_column(db.BigInteger)
-    audience: Mapped[list[str]] = mapped_column(JSON)
-    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    occurred_at: Mapped[Moment]
 
 
 def audience_of(*, user_ids: Iterable[int | None] = (), project_ids: Iterable[int | None] = ()) -> tuple[str, ...]:

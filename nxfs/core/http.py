@@ -36,6 +36,7 @@ EXPOSED_HEADERS = (
     "X-Request-ID",
     "X-Response-Time",
     "X-DB-Queries",
+    "X-Event-Cursor",
     "ETag",
     "Link",
     "Retry-After",
@@ -109,6 +110,7 @@ def cors_options(origins: Sequence[str]) -> dict[str, Any]:
             "If-None-Match",
             "X-Request-ID",
             "Idempotency-Key",
+            "Last-Event-ID",
         ],
         "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         "max_age": 600,
@@ -116,10 +118,10 @@ def cors_options(origins: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def client_address() -> str | None:
-    """Return the client's IP address, or None when what the proxy sent is none."""
+def address_of(text: str | None) -> str | None:
+    """Return the IP address that ``text`` is, or None when what the proxy sent is none."""
     try:
-        return str(ipaddress.ip_address(request.remote_addr or ""))
+        return str(ipaddress.ip_address(text or ""))
     except ValueError:
         return None
 
@@ -141,7 +143,7 @@ def _begin() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     user_agent = (request.user_agent.string or "")[:300].replace("\x00", "") or None
-    audit.origin.set(audit.Origin(g.request_id, client_address(), user_agent))
+    audit.origin.set(audit.Origin(g.request_id, address_of(request.remote_addr), user_agent))
     is_form = request.mimetype == "multipart/form-data"
     request.max_content_length = current_app.config["MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"]
     # Files are spooled to disk; texts are not.
@@ -149,8 +151,15 @@ def _begin() -> None:
     if "\x00" in request.path:
         # PostgreSQL refuses to compare with it; no address has it.
         raise NotFoundError
-    if request.path.startswith("/api/") and not request.accept_mimetypes.accept_json and request.accept_mimetypes:
+    if request.path.startswith("/api/") and request.accept_mimetypes and not _is_answer_accepted():
         raise NotAcceptableError
+
+
+def _is_answer_accepted() -> bool:
+    # Of routes that answer something else than JSON, when all goes well.
+    view = current_app.view_functions.get(request.endpoint or "")
+    accepted = request.accept_mimetypes
+    return accepted.accept_json or any(each in accepted for each in getattr(view, "media_types", ()))
 
 
 def _finish(response: Response) -> Response:
@@ -158,6 +167,8 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     response.headers["X-Response-Time"] = f"{elapsed:.3f}s"
     response.headers["X-DB-Queries"] = str(g.statements[0] if "statements" in g else 0)
+    if g.get("event_cursor") is not None:
+        response.headers["X-Event-Cursor"] = str(g.event_cursor)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:
@@ -178,7 +189,7 @@ def _finish(response: Response) -> Response:
 
 
 def _render(error: Exception) -> ResponseReturnValue:
-    known = _known(error)
+    known = error_for_clients(error)
     body = errors.envelope(known, language=language(), request_id=g.get("request_id"))
     headers = dict(known.headers)
     if isinstance(error, HTTPException) and error.response is None:
@@ -186,7 +197,7 @@ def _render(error: Exception) -> ResponseReturnValue:
     return body, known.status, headers
 
 
-def _known(error: Exception) -> APIError:
+def error_for_clients(error: Exception) -> APIError:
     """Return what the client may learn of ``error``; what it may not goes to the log."""
     if isinstance(error, APIError):
         return error

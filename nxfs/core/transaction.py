@@ -14,10 +14,10 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nxfs.core import audit, clock, revisions
+from nxfs.core import audit, clock, event_log, revisions
 from nxfs.core.audit import AuditEntry
 from nxfs.core.errors import APIError, ConflictError
-from nxfs.core.events import Event, EventRecord
+from nxfs.core.events import Event
 from nxfs.extensions import db
 
 Conflicts = Mapping[str, Callable[[], APIError]]
@@ -99,13 +99,15 @@ class Transaction:
 
     def _commit(self) -> None:
         self.session.flush()
-        if self._events:
-            self.session.execute(insert(EventRecord), self._events)
-        if self._entries:
-            self.session.execute(insert(AuditEntry), self._entries)
         for _, step in sorted(self._last_steps, key=itemgetter(0)):
             step()
+        if self._entries:
+            self.session.execute(insert(AuditEntry), self._entries)
+        if self._events:
+            event_log.append(self.session, self._events)
         self.session.commit()
+        if self._events:
+            event_log.logged_here.set()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from nxfs.auth.permissions import OF_ROLES, PERMISSIONS, permissions_of
 from nxfs.auth.queries import actor_of
 from nxfs.auth.service import accounts, authentication
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests.factories.users import bearer, create_user, open_session, sign_in
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from nxfs.auth.models import User
 from nxfs.auth.service import accounts, authentication
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.core.revisions import Revision
 from nxfs.core.transaction import Transaction
 from nxfs.extensions import db

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from nxfs.auth.models import PasswordReset, User, UserSession
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests.factories.users import PASSWORD, create_user, open_session, reload, sign_in
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from nxfs.auth.models import User
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 
 URL = "/api/auth/register/"

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from nxfs.auth.models import UserSession
 from nxfs.core import clock
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests.factories.users import PASSWORD, bearer, create_user, open_session, sign_in
 

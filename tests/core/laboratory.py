@@ -59,4 +59,4 @@ def stream() -> Response:
 
 def who() -> dict[str, Any]:
     """Answer with what we believe of the client."""
-    return {"address": http.client_address(), "url": request.base_url, "is_secure": request.is_secure}
+    return {"address": http.address_of(request.remote_addr), "url": request.base_url, "is_secure": request.is_secure}

@@ -21,7 +21,8 @@ from nxfs.config import PROJECT_ROOT
 from nxfs.core import audit
 from nxfs.core.audit import AuditEntry, Origin
 from nxfs.core.errors import BusinessRuleError, ConflictError
-from nxfs.core.events import Event, EventRecord
+from nxfs.core.event_log import EventRecord
+from nxfs.core.events import Event
 from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
 from nxfs.tasks.models import Category, ProjectMember

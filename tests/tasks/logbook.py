@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from nxfs.core.audit import AuditEntry
-from nxfs.core.events import EventRecord
+from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 
 
@@ -29,14 +29,21 @@ def newest_audit_id() -> int:
 
 
 class Logbook:
-    """The events and audit entries that were written since it was opened."""
+    """The events and audit entries that were written since it was opened.
+
+    Who is notified of what has tests of its own: its events are those of ``pushes``, not of ``events``.
+    """
 
     def __init__(self) -> None:
         self._event_id, self._entry_id = newest_event_id(), newest_audit_id()
 
     def events(self) -> list[EventRecord]:
-        """Return the events since then."""
-        return _since(EventRecord, self._event_id)
+        """Return the events since then, but for those of ``pushes``."""
+        return [event for event in _since(EventRecord, self._event_id) if event.type != "notification_created"]
+
+    def pushes(self) -> list[EventRecord]:
+        """Return the events since then that tell of new notifications."""
+        return [event for event in _since(EventRecord, self._event_id) if event.type == "notification_created"]
 
     def entries(self) -> list[AuditEntry]:
         """Return the audit entries since then."""

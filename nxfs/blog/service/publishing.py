@@ -10,6 +10,7 @@ from nxfs.blog.queries.visibility import is_public
 from nxfs.core import clock
 from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
+from nxfs.notifications.service.notifying import notify
 
 MOST_AT_ONCE = 100
 
@@ -42,12 +43,17 @@ def settle(post: Post) -> bool:
 
 
 def tell(tx: Transaction, post: Post, *, actor_id: int | None) -> None:
-    """Tell everybody that the post is public."""
+    """Tell everybody that the post is public, and notify its author unless that was the author's own doing."""
     heard = post_audience(post.author_id, is_public=True)
     tx.emit(PostPublished(post_id=post.id, slug=post.slug, audience=heard), actor_id=actor_id)
     changes = {"published_at": [None, post.published_at.isoformat()]} if post.published_at else None
     tx.audit("blog.post_published", actor_id=actor_id, target=post, changes=changes)
     tx.revise("blog.posts")
+    # Told at once it has been announced just now; by the job it has not been announced yet, and its time has come.
+    moment = post.announced_at or post.published_at
+    key = f"post_published:{post.id}:{clock.to_wire(moment)}" if moment else None
+    data = {"post_id": post.id, "title": post.title, "slug": post.slug}
+    notify(tx, "post_published", [post.author_id], actor_id=actor_id, data=data, key=key)
 
 
 def announce_due_posts() -> int:

@@ -15,12 +15,13 @@ from nxfs.blog.errors import (
     TagSlugTakenError,
     unknown_reference,
 )
-from nxfs.blog.events import EVERYBODY, TagCreated, TagDeleted, TagUpdated
+from nxfs.blog.events import TagCreated, TagDeleted, TagUpdated
 from nxfs.blog.models import Post, Tag, post_tags
 from nxfs.blog.service import posts
 from nxfs.core import search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
+from nxfs.core.events import EVERYBODY
 from nxfs.core.names import name_key
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import flask_smorest
 import marshmallow as ma
-from flask import Response
+from flask import Response, g
 
+from nxfs.core import event_tail
 from nxfs.core.api import answers, forms, pages
 from nxfs.core.api.examples import example_of
 from nxfs.core.api.parser import Parser
@@ -100,6 +101,9 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: View) -> View:
             @wraps(view)
             def enveloped(*args: Any, **kwargs: Any) -> dict[str, Any]:
+                if g.get("actor") is not None:
+                    # Before the list is read: whoever listens from here on misses nothing of it.
+                    g.event_cursor = event_tail.position()
                 return pages.envelope(view(*args, **kwargs))
 
             answered = self.response(200, page_schema)(enveloped)
@@ -112,6 +116,12 @@ class Blueprint(flask_smorest.Blueprint):
         binary = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
         responses = {"200": {"description": "The file.", **binary}, "206": {"description": "A part of it.", **binary}}
         return document(view, responses=responses)
+
+    def streams(self, view: View) -> View:
+        """Write into the document that the view answers with a stream of server-sent events."""
+        text = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        view.media_types = ("text/event-stream",)  # type: ignore[attr-defined]
+        return document(view, responses={"200": {"description": "The events, as they happen.", **text}})
 
     def revised(self, revision: Callable[[], str]) -> Callable[[View], View]:
         """Answer 304 as long as ``revision()`` is what it was when the client got its copy, without calling the view.

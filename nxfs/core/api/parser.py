@@ -184,10 +184,15 @@ def _read_json(body: bytes) -> Any:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MalformedRequestError(NOT_JSON, details={"line": error.lineno, "column": error.colno}) from error
+    require_plain_object(document)
+    return document
+
+
+def require_plain_object(document: Any) -> None:
+    """Raise ``APIError`` unless the JSON value is an object without NUL characters that is not nested too deeply."""
     if not isinstance(document, dict):
         raise InvalidInputError(field_errors={"body": [BODY_MUST_BE_OBJECT]})
     _refuse_nul(document)
-    return document
 
 
 def _refuse_nul(value: Any, path: str = "", depth: int = 0) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, case, cast, exists, func, select
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, exists, func, select, union_all
 
 from nxfs.auth.models import User
 from nxfs.core import search
@@ -48,6 +49,23 @@ def get_project(*, actor: Actor, project_id: int) -> Row[Any]:
     if row is None:
         raise ProjectNotFoundError
     return row
+
+
+def find_projects(project_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Return those of the projects that exist, by id, for delivery: who sees which is for the caller to ask."""
+    rows = db.session.execute(select(*COLUMNS).where(Project.id.in_(project_ids)))
+    return {row.id: row for row in rows}
+
+
+def find_people(project_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Return the ids of owner and members of those of the projects that exist, by the project's id."""
+    wanted = list(project_ids)
+    owners = select(Project.id, Project.user_id).where(Project.id.in_(wanted))
+    members = select(ProjectMember.project_id, ProjectMember.user_id).where(ProjectMember.project_id.in_(wanted))
+    people: dict[int, set[int]] = {}
+    for project_id, user_id in db.session.execute(union_all(owners, members)):
+        people.setdefault(project_id, set()).add(user_id)
+    return {project_id: frozenset(user_ids) for project_id, user_ids in people.items()}
 
 
 def list_projects(*, actor: Actor, filters: dict[str, Any]) -> Page:

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from nxfs.core import names, search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
+from nxfs.core.events import EVERYBODY
 from nxfs.core.transaction import transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
@@ -26,7 +27,6 @@ from nxfs.tasks.models import Category, Task, task_categories
 from nxfs.tasks.service import tasks
 
 FIELDS = ("name", "name_nb", "slug", "description", "color")
-EVERYBODY = ("everybody",)
 CONFLICTS = {"uq_categories_name_key": CategoryNameTakenError, "uq_categories_slug": CategorySlugTakenError}
 
 

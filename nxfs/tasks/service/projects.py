@@ -36,7 +36,7 @@ from nxfs.tasks.events import (
 from nxfs.tasks.models import Project, ProjectMember, Task
 from nxfs.tasks.queries.images import OF_PROJECTS
 from nxfs.tasks.queries.visibility import sees_project
-from nxfs.tasks.service import images, tasks
+from nxfs.tasks.service import images, notices, tasks
 
 FIELDS = ("name", "name_nb", "description", "description_nb", "status")
 AUDITED = (*FIELDS, "completed_at")
@@ -139,6 +139,7 @@ def add_member(*, actor: Actor, project_id: int, user_id: int) -> None:
         tx.emit(event, actor_id=actor.id)
         changes = {"member": [None, user_id]}
         tx.audit("tasks.project_member_added", actor_id=actor.id, target=project, changes=changes)
+        notices.tell_new_member(tx, actor, project, user_id)
 
 
 def remove_member(*, actor: Actor, project_id: int, user_id: int) -> None:

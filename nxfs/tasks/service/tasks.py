@@ -22,7 +22,7 @@ from nxfs.tasks.events import TaskCreated, TaskDeleted, TaskUpdated, task_audien
 from nxfs.tasks.models import Category, Project, Task, task_categories
 from nxfs.tasks.queries.images import OF_TASKS
 from nxfs.tasks.queries.visibility import sees_project, sees_task
-from nxfs.tasks.service import images
+from nxfs.tasks.service import images, notices
 
 # The fields of the wire and the columns they live in; "category" lives in a table of its own.
 COLUMNS = {
@@ -64,6 +64,7 @@ def create_task(*, actor: Actor, values: Mapping[str, Any]) -> int:
         tx.session.flush()
         _link_categories({task.id: values.get("category", ())})
         _log_creation(tx, actor, task, values.get("category"))
+        notices.tell_of_new_task(tx, actor, task)
     return task.id
 
 
@@ -94,6 +95,7 @@ def update_task(
         heard = tuple(sorted({*heard_before, *task_audience(task)}))
         tx.emit(TaskUpdated(task_id=task.id, fields=tuple(changes), audience=heard), actor_id=actor.id)
         tx.audit("tasks.task_updated", actor_id=actor.id, target=task, changes=changes)
+        notices.tell_of_change(tx, actor, task, changes)
 
 
 def delete_task(*, actor: Actor, task_id: int, precondition: Precondition = NO_PRECONDITION) -> None:
@@ -119,19 +121,23 @@ def duplicate_task(*, actor: Actor, task_id: int) -> int:
 
     Raises ``TaskNotFoundError``.
     """
-    with transaction():
+    with transaction() as tx:
         original = db.session.scalar(select(Task).where(Task.id == task_id, sees_task(actor)))
         if original is None:
             raise TaskNotFoundError
         title = copy_name(original.title, language=actor.language, longest=LONGEST_TITLE)
         (copy_id,) = copy_tasks(actor, [original], project_id=original.project_id, title=title)
+        notices.tell_assignee(tx, actor, tx.session.get_one(Task, copy_id))
     return copy_id
 
 
 def copy_tasks(
     actor: Actor, originals: Sequence[Task], *, project_id: int | None, title: str | None = None
 ) -> list[int]:
-    """Create open copies of ``originals``, without what ``actor`` can no longer use, and return their ids."""
+    """Create open copies of ``originals``, without what ``actor`` can no longer use, and return their ids.
+
+    Nobody is notified: whoever is named in the copies was told of the originals.
+    """
     with transaction() as tx:
         linked = _categories_of_many([original.id for original in originals])
         held = _hold(actor, {"project": project_id, "category": {item for ids in linked.values() for item in ids}})

@@ -3,12 +3,12 @@
 // The interfaces are those of the requirements. `x?: T` reads `x: T | null`, because optional fields are present with
 // null; only inside `error` and `filters_applied` is left out what does not apply. `any` is kept.
 
-import type { components, paths } from "./generated";
+import type { components, paths } from "./api";
 
 type Status = "todo" | "in_progress" | "completed";
 type Priority = "low" | "medium" | "high";
 
-interface APIError {
+export interface APIError {
   error: {
     code: string;
     message: string;
@@ -61,7 +61,7 @@ interface TaskImage {
   caption: string;
 }
 
-interface Task {
+export interface Task {
   id: number;
   title: string;
   title_nb: string;

@@ -1,0 +1,8 @@
+"""Work of accounts that is due at intervals."""
+
+from __future__ import annotations
+
+from nxfs.auth.service import last_seen
+from nxfs.core.scheduler import Job
+
+JOBS = (Job("auth.last_seen", last_seen.write, seconds=10),)

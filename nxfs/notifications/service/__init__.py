@@ -1,0 +1,1 @@
+"""Writes of notifications and of the wishes for them."""

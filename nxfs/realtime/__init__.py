@@ -1,0 +1,1 @@
+"""Delivery: what happened is pushed to Socket.IO clients and event streams, and who is there is shown."""

@@ -1,0 +1,12 @@
+"""Work of the event log and of delivery that is due at intervals."""
+
+from __future__ import annotations
+
+from nxfs.core import event_retention
+from nxfs.core.scheduler import Job
+from nxfs.realtime import tickets
+
+JOBS = (
+    Job("events.prune", event_retention.prune, seconds=600),
+    Job("realtime.tickets", tickets.purge, seconds=300),
+)

@@ -1,0 +1,293 @@
+"""From an event of the log to what clients get: which rooms, who of those in them, and the payload.
+
+The log holds ids; the payload is what these ids stand for when it is sent, dumped with the schemas of the REST API, and
+who may get it is asked at that moment too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from nxfs.core.actor import Actor
+from nxfs.core.event_log import LoggedEvent
+from nxfs.notifications import queries as notifications
+from nxfs.realtime.rooms import TASKS, Memberships, project_room, user_room
+from nxfs.realtime.schemas.events import EVENTS
+from nxfs.tasks.queries import categories, projects, tasks
+
+Form = TypeVar("Form")
+
+log = structlog.get_logger("nxfs.realtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewers:
+    """Who may get a message, of those who are in one of its rooms."""
+
+    user_ids: frozenset[int] = frozenset()
+    everybody: bool = False
+    admins: bool = False
+    # Who knows already.
+    but_not: int | None = None
+
+    def include(self, actor: Actor) -> bool:
+        """True when ``actor`` may get it."""
+        if actor.id == self.but_not:
+            return False
+        return self.everybody or actor.id in self.user_ids or (self.admins and actor.is_admin)
+
+
+EVERYBODY = Viewers(everybody=True)
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """What is sent: a name and a payload, to ``viewers`` in ``rooms`` (the most specific first)."""
+
+    event_id: int
+    name: str
+    rooms: tuple[str, ...]
+    viewers: Viewers
+    body: dict[str, Any]
+    # Encoded once for all who get it in the same room over the same kind of connection.
+    _forms: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def payload(self, room: str) -> dict[str, Any]:
+        """Return the payload as those get it who are in ``room``."""
+        return {**self.body, "room": room}
+
+    def form(self, kind: str, room: str, encode: Callable[[Message, str], Form]) -> Form:
+        """Return what ``encode`` makes of the message for ``room``; it is called once for each ``kind`` and room."""
+        key = (kind, room)
+        if key not in self._forms:
+            self._forms[key] = encode(self, room)
+        return self._forms[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ids of a batch of events stand for."""
+
+    tasks: Mapping[int, Any]
+    projects: Mapping[int, Any]
+    categories: Mapping[int, Any]
+    notifications: Mapping[int, Any]
+    memberships: Memberships
+
+
+# Which id of an event's payload is needed to show it, and where it is looked up.
+_SHOWN = {
+    "task_created": "task_id",
+    "task_updated": "task_id",
+    "project_created": "project_id",
+    "project_updated": "project_id",
+    "category_created": "category_id",
+    "category_updated": "category_id",
+    "notification_created": "notification_id",
+}
+
+
+def project_ids_of(events: Iterable[LoggedEvent]) -> set[int]:
+    """Return the projects that the audiences and payloads of ``events`` name."""
+    named = {event.payload["project_id"] for event in events if event.payload.get("project_id") is not None}
+    return named | {subject for event in events for subject in _subjects(event.audience, "project")}
+
+
+def rooms_of(event: LoggedEvent) -> tuple[str, ...]:
+    """Return the rooms in which somebody may have to hear of ``event``; none for what is told to nobody."""
+    payload = event.payload
+    if event.type not in RENDERINGS:
+        return ()
+    if event.type.startswith("category_"):
+        return (TASKS,)
+    if event.type in ("user_joined", "user_left"):
+        return (payload["room"],)
+    if event.type.startswith("notification"):
+        return (user_room(payload["user_id"]),)
+    named = {payload["project_id"]} if event.type.startswith("project_") else _subjects(event.audience, "project")
+    return (*(project_room(project_id) for project_id in sorted(named)), TASKS)
+
+
+def render(events: Sequence[LoggedEvent], memberships: Memberships) -> dict[int, list[Message]]:
+    """Return the messages of each event by its id, in a handful of statements for all of them."""
+    memberships.load(project_ids_of(events))
+    found = _find(events, memberships)
+    memberships.load(row.project for row in found.tasks.values() if row.project is not None)
+    return {event.id: _render_one(event, found) for event in events}
+
+
+def _find(events: Sequence[LoggedEvent], memberships: Memberships) -> Found:
+    ids: dict[str, set[int]] = {"task_id": set(), "project_id": set(), "category_id": set(), "notification_id": set()}
+    for event in events:
+        if event.type in _SHOWN:
+            name = _SHOWN[event.type]
+            ids[name].add(event.payload[name])
+    return Found(
+        tasks=tasks.find_tasks(ids["task_id"]) if ids["task_id"] else {},
+        projects=projects.find_projects(ids["project_id"]) if ids["project_id"] else {},
+        categories=categories.find_categories(ids["category_id"]) if ids["category_id"] else {},
+        notifications=notifications.find_pushed(sorted(ids["notification_id"])) if ids["notification_id"] else {},
+        memberships=memberships,
+    )
+
+
+def _render_one(event: LoggedEvent, found: Found) -> list[Message]:
+    rendering = RENDERINGS.get(event.type)
+    if rendering is None:
+        return []
+    try:
+        return rendering(event, found)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        # A defect of ours: nobody else's events shall wait for it, and nobody shall believe to have seen everything.
+        log.error("event cannot be shown", event_id=event.id, type=event.type, exc_info=error)
+        rooms = rooms_of(event)
+        body = {"room": None, "last_event_id": event.id}
+        return [Message(event.id, "resync_required", (room,), EVERYBODY, dict(body)) for room in rooms]
+
+
+def _message(event: LoggedEvent, name: str, rooms: tuple[str, ...], viewers: Viewers, **values: Any) -> Message:
+    common = {"event_id": event.id, "room": rooms[0], "occurred_at": event.occurred_at}
+    return Message(event.id, name, rooms, viewers, EVENTS[name].dump({**common, **values}))
+
+
+def _task_created(event: LoggedEvent, found: Found) -> list[Message]:
+    task = found.tasks.get(event.payload["task_id"])
+    if task is None:
+        # It is gone already, which a later event tells.
+        return []
+    viewers = _viewers_of_task(task, found)
+    return [_message(event, "task_created", rooms_of(event), viewers, task=task, created_by=event.actor_id)]
+
+
+def _task_updated(event: LoggedEvent, found: Found) -> list[Message]:
+    task_id = event.payload["task_id"]
+    task = found.tasks.get(task_id)
+    if task is None:
+        return []
+    viewers = _viewers_of_task(task, found)
+    values = {"task_id": task_id, "task": task, "updated_by": event.actor_id}
+    messages = [_message(event, "task_updated", rooms_of(event), viewers, **values)]
+    # Whoever saw it before and does not any longer: on that screen it has to go.
+    lost = _heard(event.audience, found) - viewers.user_ids
+    if lost:
+        values = {"task_id": task_id, "deleted_by": event.actor_id, "reason": "access_ended"}
+        messages.append(_message(event, "task_deleted", rooms_of(event), Viewers(lost), **values))
+    return messages
+
+
+def _task_deleted(event: LoggedEvent, found: Found) -> list[Message]:
+    viewers = Viewers(_heard(event.audience, found), admins=True)
+    values = {"task_id": event.payload["task_id"], "deleted_by": event.actor_id, "reason": "deleted"}
+    return [_message(event, "task_deleted", rooms_of(event), viewers, **values)]
+
+
+def _project_created(event: LoggedEvent, found: Found) -> list[Message]:
+    project = found.projects.get(event.payload["project_id"])
+    if project is None:
+        return []
+    values = {"project": project, "created_by": event.actor_id}
+    return [_message(event, "project_created", rooms_of(event), _viewers_of_project(event, found), **values)]
+
+
+def _project_updated(event: LoggedEvent, found: Found) -> list[Message]:
+    project = found.projects.get(event.payload["project_id"])
+    if project is None:
+        return []
+    values = {"project_id": project.id, "project": project, "updated_by": event.actor_id}
+    return [_message(event, "project_updated", rooms_of(event), _viewers_of_project(event, found), **values)]
+
+
+def _project_deleted(event: LoggedEvent, found: Found) -> list[Message]:
+    viewers = Viewers(_heard(event.audience, found), admins=True)
+    values = {"project_id": event.payload["project_id"], "deleted_by": event.actor_id}
+    return [_message(event, "project_deleted", rooms_of(event), viewers, **values)]
+
+
+def _membership_changed(event: LoggedEvent, found: Found) -> list[Message]:
+    by = "added_by" if event.type == "project_member_added" else "removed_by"
+    viewers = Viewers(_viewers_of_project(event, found).user_ids | {event.payload["user_id"]}, admins=True)
+    values = {"project_id": event.payload["project_id"], "user_id": event.payload["user_id"], by: event.actor_id}
+    return [_message(event, event.type, rooms_of(event), viewers, **values)]
+
+
+def _category_shown(event: LoggedEvent, found: Found) -> list[Message]:
+    category = found.categories.get(event.payload["category_id"])
+    if category is None:
+        return []
+    by = "created_by" if event.type == "category_created" else "updated_by"
+    values = {"category_id": category.id, "category": category, by: event.actor_id}
+    return [_message(event, event.type, rooms_of(event), EVERYBODY, **values)]
+
+
+def _category_deleted(event: LoggedEvent, found: Found) -> list[Message]:
+    values = {**event.payload, "deleted_by": event.actor_id}
+    return [_message(event, "category_deleted", rooms_of(event), EVERYBODY, **values)]
+
+
+def _notification(event: LoggedEvent, found: Found) -> list[Message]:
+    notification = found.notifications.get(event.payload["notification_id"])
+    if notification is None:
+        return []
+    viewers = Viewers(frozenset({event.payload["user_id"]}))
+    values = {**notification, "notification_id": notification["id"]}
+    return [_message(event, "notification", rooms_of(event), viewers, **values)]
+
+
+def _notifications_read(event: LoggedEvent, found: Found) -> list[Message]:
+    viewers = Viewers(frozenset({event.payload["user_id"]}))
+    values = {"notification_ids": event.payload["notification_ids"]}
+    return [_message(event, "notifications_read", rooms_of(event), viewers, **values)]
+
+
+def _presence(event: LoggedEvent, found: Found) -> list[Message]:
+    user_id = event.payload["user_id"]
+    # Who is in the room may see who else is.
+    viewers = Viewers(everybody=True, but_not=user_id)
+    return [_message(event, event.type, rooms_of(event), viewers, user_id=user_id)]
+
+
+RENDERINGS: Mapping[str, Callable[[LoggedEvent, Found], list[Message]]] = {
+    "task_created": _task_created,
+    "task_updated": _task_updated,
+    "task_deleted": _task_deleted,
+    "project_created": _project_created,
+    "project_updated": _project_updated,
+    "project_deleted": _project_deleted,
+    "project_member_added": _membership_changed,
+    "project_member_removed": _membership_changed,
+    "category_created": _category_shown,
+    "category_updated": _category_shown,
+    "category_deleted": _category_deleted,
+    "notification_created": _notification,
+    "notifications_read": _notifications_read,
+    "user_joined": _presence,
+    "user_left": _presence,
+}
+
+
+def _viewers_of_task(task: Any, found: Found) -> Viewers:
+    people = found.memberships.of(task.project) if task.project is not None else frozenset()
+    own = {user_id for user_id in (task.user_id, task.assignee_id) if user_id is not None}
+    return Viewers(people | own, admins=True)
+
+
+def _viewers_of_project(event: LoggedEvent, found: Found) -> Viewers:
+    return Viewers(found.memberships.of(event.payload["project_id"]), admins=True)
+
+
+def _heard(audience: Sequence[str], found: Found) -> frozenset[int]:
+    """Return the users that the audience names, and those who work on the projects that it names."""
+    people = [found.memberships.of(project_id) for project_id in _subjects(audience, "project")]
+    return frozenset(_subjects(audience, "user")).union(*people)
+
+
+def _subjects(audience: Iterable[str], kind: str) -> set[int]:
+    parts = (entry.partition(":") for entry in audience)
+    return {int(number) for name, _, number in parts if name == kind}

@@ -1,0 +1,76 @@
+// What the front end requires of sockets, and the proof that the types of `flask realtime types` are it.
+//
+// The shapes are those of the requirements. The server may send more fields than are required.
+
+import type { Socket } from "socket.io-client";
+
+import type { components } from "./api";
+import type { APIError, Task } from "./contract";
+import type { Acknowledgement, ClientToServerEvents, ServerToClientEvents, StreamEvents } from "./realtime";
+
+interface RequiredFromServer {
+  task_updated: { task_id: number; task: Task; updated_by: number };
+  task_created: { task: Task; created_by: number };
+  task_deleted: { task_id: number; deleted_by: number };
+  user_joined: { user_id: number; room: string };
+  user_left: { user_id: number; room: string };
+  notification: { type: string; message: string; data?: any };
+}
+
+interface RequiredFromClient {
+  join_room: { room: string };
+  leave_room: { room: string };
+  task_update: { task_id: number; updates: Partial<Task> };
+}
+
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type Assignable<From, To> = [From] extends [To] ? true : false;
+// Also that no field is `any`, which would be assignable to everything. What is required as `any` may be so.
+type Serves<Sent, Required> =
+  IsAny<Sent> extends true
+    ? false
+    : Sent extends { [Field in keyof Required]-?: unknown }
+      ? true extends { [Field in keyof Required]-?: IsAny<Required[Field]> extends true ? false : IsAny<Sent[Field]> }[keyof Required]
+        ? false
+        : Assignable<Sent, Required>
+      : false;
+
+type Payload<Name extends keyof ServerToClientEvents> = Parameters<ServerToClientEvents[Name]>[0];
+type Message<Name extends keyof ClientToServerEvents> = Parameters<ClientToServerEvents[Name]>[0];
+type Answer<Name extends keyof ClientToServerEvents> = Parameters<Parameters<ClientToServerEvents[Name]>[1]>[0];
+
+// An error in one of these lines says that the events have moved away from the requirements.
+type Check<Proven extends true> = Proven;
+export type FromServer = { [Name in keyof RequiredFromServer]: Check<Serves<Payload<Name>, RequiredFromServer[Name]>> };
+export type OnStreams = { [Name in keyof RequiredFromServer]: Check<Serves<StreamEvents[Name], RequiredFromServer[Name]>> };
+export type FromClient = { [Name in keyof RequiredFromClient]: Check<Serves<RequiredFromClient[Name], Message<Name>>> };
+export type Acknowledged = {
+  [Name in keyof ClientToServerEvents]: Check<Assignable<Extract<Answer<Name>, { ok: false }>["error"], APIError>>;
+};
+
+// How a page uses them: everything is known by its type, from the name of an event to the sentence of an error.
+export async function use(socket: Socket<ServerToClientEvents, ClientToServerEvents>): Promise<string> {
+  socket.on("task_updated", ({ event_id, task, updated_by }) => {
+    const title: string = task.title;
+    const numbers: number[] = [event_id, updated_by];
+    return [title, numbers];
+  });
+  socket.on("presence_diff", ({ joins }) => joins.map((member) => member.display_name.length));
+  socket.on("closing", ({ reason }) => reason === "server_draining");
+  socket.emit("leave_room", { room: "tasks" }, (answer) => answer.ok);
+  const joined = await socket.emitWithAck("join_room", { room: "project_3", since: 9120, presence: true });
+  if (!joined.ok) return joined.error.error.message;
+  const saved: Acknowledgement<components["schemas"]["TaskUpdateAnswer"]> = await socket
+    .timeout(5000)
+    .emitWithAck("task_update", { task_id: 412, updates: { status: "completed" }, if_match: 3 });
+  return saved.ok ? saved.task.title : `${joined.member_count} ${saved.error.request_id}`;
+}
+
+export function misuse(socket: Socket<ServerToClientEvents, ClientToServerEvents>): void {
+  // @ts-expect-error There is no such event.
+  socket.on("task_renamed", () => undefined);
+  // @ts-expect-error A room has a name.
+  socket.emit("join_room", {}, () => undefined);
+  // @ts-expect-error What went wrong is not there when all went well.
+  socket.emit("leave_room", { room: "tasks" }, (answer) => answer.ok && answer.error);
+}

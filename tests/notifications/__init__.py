@@ -1,0 +1,1 @@
+"""Tests of notifications: what they are, and which domain tells whom of what."""
