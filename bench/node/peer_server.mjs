@@ -2,9 +2,11 @@
 //
 // Commands (lines of JSON, see tests/node/lines.mjs):
 //   start {port?, options?}                       -> {port}
-//   broadcast {room, count, name?, payload?}      -> {sent: [{event_id, at}]}, `at` in milliseconds of the wall clock
+//   broadcast {room, count, name?, payload?}      -> {sent: [event_id]}
+//       Each is sent with its own event_id, room and occurred_at, as ours are.
 //   usage                                         -> {rss, cpu_user_us, cpu_system_us, sockets}
 // To clients: `join_room` (or `join`) {room} is acknowledged with {ok, room, last_event_id, resync_required}.
+// To everything else over HTTP it answers a small JSON at once, which shows how long its event loop lets others wait.
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -14,7 +16,10 @@ import { answerCommands } from "../../tests/node/lines.mjs";
 const require = createRequire(new URL("../../tests/node/package.json", import.meta.url));
 const { Server } = require("socket.io");
 
-const http = createServer();
+const http = createServer((_request, response) => {
+  response.setHeader("Content-Type", "application/json");
+  response.end('{"ok":true}');
+});
 let server;
 let lastEventId = 0;
 
@@ -39,8 +44,9 @@ function broadcast({ room, count, name = "task_updated", payload = {} }) {
   const sent = [];
   for (let number = 0; number < count; number += 1) {
     lastEventId += 1;
-    sent.push({ event_id: lastEventId, at: Date.now() });
-    server.to(room).emit(name, { ...payload, event_id: lastEventId, room });
+    sent.push(lastEventId);
+    const occurred_at = new Date().toISOString();
+    server.to(room).emit(name, { ...payload, event_id: lastEventId, room, occurred_at });
   }
   return { sent };
 }

@@ -54,6 +54,11 @@ def login_optional(view: View) -> View:
     return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
 
 
+def login_or_ticket(view: View) -> View:
+    """Write into the document that the view finds out itself who calls: by an access token or by a ticket."""
+    return document(view, errors=(AuthenticationRequiredError,), security=[BEARER, ANONYMOUS])
+
+
 def bearer_token() -> str:
     """Return the request's access token; raise ``AuthenticationRequiredError`` when it has none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""What is written about events and messages: entries of the OpenAPI document, TypeScript, and the reference for people."""
+"""What is written about events and messages: entries of the OpenAPI document, TypeScript, and a reference to read."""
 
 from __future__ import annotations
 

@@ -7,17 +7,11 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 
-from nxfs.auth.guards import BEARER, bearer_token, current_actor, login_required
+from nxfs.auth.guards import bearer_token, current_actor, login_or_ticket, login_required
 from nxfs.auth.service import authentication, tokens
-from nxfs.core.api.blueprint import Blueprint, document
+from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.database import LARGEST_IDENTIFIER
-from nxfs.core.errors import (
-    AuthenticationRequiredError,
-    BusinessRuleError,
-    NotFoundError,
-    RateLimitExceededError,
-    ServiceUnavailableError,
-)
+from nxfs.core.errors import BusinessRuleError, NotFoundError, RateLimitExceededError, ServiceUnavailableError
 from nxfs.core.transaction import release_connection
 from nxfs.realtime import streams, tickets
 from nxfs.realtime.hub import current_hub
@@ -28,20 +22,12 @@ from nxfs.realtime.streams import StreamConnection
 events = Blueprint("events", __name__, url_prefix="/api/events", description="Server-sent events and their tickets.")
 realtime = Blueprint("realtime", __name__, url_prefix="/api/realtime", description="Who is where.")
 
-LAST_EVENT_ID = {
-    "in": "header",
-    "name": "Last-Event-ID",
-    "required": False,
-    "description": "The last event that you have; a browser's EventSource sends it by itself.",
-    "schema": {"type": "string"},
-}
-
 
 @events.route("/", methods=["GET"])
+@login_or_ticket
 @events.streams
 @events.arguments(StreamQuerySchema, location="query")
-@events.raises(AuthenticationRequiredError, NotFoundError, BusinessRuleError)
-@events.raises(RateLimitExceededError, ServiceUnavailableError)
+@events.raises(NotFoundError, BusinessRuleError, RateLimitExceededError, ServiceUnavailableError)
 def show_events(query: dict[str, Any]) -> Response:
     """Follow what happens in rooms.
 
@@ -59,9 +45,6 @@ def show_events(query: dict[str, Any]) -> Response:
     # Also when nobody reads a line of it.
     response.call_on_close(lambda: hub.remove(connection))
     return response
-
-
-document(show_events, security=[BEARER, {}], parameters=[LAST_EVENT_ID])
 
 
 @events.route("/ticket/", methods=["POST"])

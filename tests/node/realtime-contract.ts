@@ -1,6 +1,6 @@
 // What the front end requires of sockets, and the proof that the types of `flask realtime types` are it.
 //
-// The shapes are those of the requirements. The server may send more fields than are required.
+// The shapes are those of the requirements. The server may send more fields than are required, and take more.
 
 import type { Socket } from "socket.io-client";
 
@@ -35,18 +35,29 @@ type Serves<Sent, Required> =
         : Assignable<Sent, Required>
       : false;
 
-type Payload<Name extends keyof ServerToClientEvents> = Parameters<ServerToClientEvents[Name]>[0];
-type Message<Name extends keyof ClientToServerEvents> = Parameters<ClientToServerEvents[Name]>[0];
-type Answer<Name extends keyof ClientToServerEvents> = Parameters<Parameters<ClientToServerEvents[Name]>[1]>[0];
+type Payloads = { [Name in keyof ServerToClientEvents]: Parameters<ServerToClientEvents[Name]>[0] };
+type Messages = { [Name in keyof ClientToServerEvents]: Parameters<ClientToServerEvents[Name]>[0] };
+type Failures = {
+  [Name in keyof ClientToServerEvents]: Extract<Parameters<Parameters<ClientToServerEvents[Name]>[1]>[0], { ok: false }>["error"];
+};
+// What may be left out of a message need not be sent.
+type Takes<Taken, Sent> = IsAny<Taken> extends true ? false : Assignable<Sent, Taken>;
+type Untaken<Sent, Taken> = {
+  [Name in keyof Sent]: Name extends keyof Taken ? (Takes<Taken[Name], Sent[Name]> extends true ? never : Name) : Name;
+}[keyof Sent];
+// The names of what is required and not served; what is not there at all is not served either.
+type Unserved<Sent, Required> = {
+  [Name in keyof Required]: Name extends keyof Sent ? (Serves<Sent[Name], Required[Name]> extends true ? never : Name) : Name;
+}[keyof Required];
 
 // An error in one of these lines says that the events have moved away from the requirements.
-type Check<Proven extends true> = Proven;
-export type FromServer = { [Name in keyof RequiredFromServer]: Check<Serves<Payload<Name>, RequiredFromServer[Name]>> };
-export type OnStreams = { [Name in keyof RequiredFromServer]: Check<Serves<StreamEvents[Name], RequiredFromServer[Name]>> };
-export type FromClient = { [Name in keyof RequiredFromClient]: Check<Serves<RequiredFromClient[Name], Message<Name>>> };
-export type Acknowledged = {
-  [Name in keyof ClientToServerEvents]: Check<Assignable<Extract<Answer<Name>, { ok: false }>["error"], APIError>>;
-};
+type None<Names extends never> = Names;
+export type Checks = [
+  None<Unserved<Payloads, RequiredFromServer>>,
+  None<Unserved<StreamEvents, RequiredFromServer>>,
+  None<Untaken<RequiredFromClient, Messages>>,
+  None<Unserved<Failures, { [Name in keyof ClientToServerEvents]: APIError }>>,
+];
 
 // How a page uses them: everything is known by its type, from the name of an event to the sentence of an error.
 export async function use(socket: Socket<ServerToClientEvents, ClientToServerEvents>): Promise<string> {

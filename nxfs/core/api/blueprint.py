@@ -26,6 +26,12 @@ from nxfs.core.errors import (
 View = TypeVar("View", bound=Callable[..., Any])
 SchemaType = type[ma.Schema] | ma.Schema
 
+CURSOR = {
+    "X-Event-Cursor": {
+        "description": "The list holds every event up to this one: join rooms with it as `since` to miss nothing.",
+        "schema": {"type": "integer"},
+    }
+}
 IF_MATCH = {
     "in": "header",
     "name": "If-Match",
@@ -106,7 +112,7 @@ class Blueprint(flask_smorest.Blueprint):
                     g.event_cursor = event_tail.position()
                 return pages.envelope(view(*args, **kwargs))
 
-            answered = self.response(200, page_schema)(enveloped)
+            answered = self.response(200, page_schema, headers=CURSOR)(enveloped)
             return self.arguments(query, location="query")(document(answered, errors=(NotFoundError,)))
 
         return decorate

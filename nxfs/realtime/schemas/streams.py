@@ -17,7 +17,9 @@ class StreamQuerySchema(Schema):
     rooms = AnyOf(required=True, metadata={"description": "tasks, project_{id}, user_{id}; several with commas."})
     last_event_id = fields.Integer(
         validate=validate.Range(min=0, max=LARGEST_IDENTIFIER),
-        metadata={"description": "The last event that you have; the header Last-Event-ID wins."},
+        metadata={
+            "description": "The last event that you have; the header `Last-Event-ID`, which browsers send, wins."
+        },
     )
     ticket = fields.Line(
         minimum=1, maximum=100, metadata={"description": "Instead of an Authorization header; it is used up."}
