@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 from flask import Flask
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import func, select, text
 
 from bench import loading, place, texts
 from bench.dataset import ADMIN_ID, Dataset, Row, Size
@@ -18,7 +18,7 @@ from nxfs.app import create_app
 from nxfs.auth.models import User, UserSession
 from nxfs.auth.service import tokens
 from nxfs.config import Config
-from nxfs.core import clock, search
+from nxfs.core import clock, event_log, search
 from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from nxfs.realtime.models import ServerProcess as Process
@@ -83,30 +83,28 @@ def worker_of(server: ServerProcess) -> psutil.Process:
 
 def last_event_id(here: Place) -> int:
     """Return the id of the newest event of the log."""
-    return int(_ask(here, select(func.max(EventRecord.id))) or 0)
+    with here.app.app_context():
+        return event_log.last_id()
 
 
-def count_events(here: Place, types: tuple[str, ...], after: int) -> int:
-    """Return how many events of ``types`` the log has after the event ``after``."""
+def find_events(here: Place, types: tuple[str, ...], after: int) -> list[int]:
+    """Return the ids of the events of ``types`` that the log has after the event ``after``."""
     condition = EventRecord.type.in_(types) & (EventRecord.id > after)
-    return int(_ask(here, select(func.count()).where(condition)))
+    with here.app.app_context():
+        return list(db.session.scalars(select(EventRecord.id).where(condition)))
 
 
 def count_processes(here: Place) -> int:
     """Return how many processes the database believes to be alive."""
-    return int(_ask(here, select(func.count()).select_from(Process)))
+    with here.app.app_context():
+        return db.session.scalar(select(func.count()).select_from(Process)) or 0
 
 
 def count_transactions(here: Place) -> int:
-    """Return how many transactions PostgreSQL has ended in this database, as far as they were told to its statistics."""
+    """Return how many transactions PostgreSQL has ended in this database, as far as its statistics know."""
     count = text("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
     with here.app.app_context():
         return int(db.session.execute(count).scalar_one())
-
-
-def _ask(here: Place, statement: Select[tuple[int]]) -> int | None:
-    with here.app.app_context():
-        return db.session.scalar(statement)
 
 
 def _load(users: int, sessions: int) -> None:

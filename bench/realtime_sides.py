@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -47,6 +48,8 @@ class Ours:
     def __init__(self, here: Place, server: ServerProcess | None = None) -> None:
         self._server = server or here.server
         self._headers = {**bearer(here.token), "Content-Type": "application/json"}
+        # What is changed to what it was before is no change.
+        self._title = secrets.token_hex(4)
         self._changes = 0
         self.port = self._server.port
 
@@ -59,7 +62,7 @@ class Ours:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         for _ in range(count):
             self._changes += 1
-            body = json.dumps({"title": f"Endret {self._changes:06}"})
+            body = json.dumps({"title": f"Oppgave {self._title} {self._changes:06}"})
             connection.request("PATCH", f"/api/tasks/{self._changes % TASKS + 1}/", body, self._headers)
             response = connection.getresponse()
             content = response.read()
@@ -112,22 +115,19 @@ class Crowd:
         self._program.ask("forget")
 
     def wait(self, changes: int, receipts: int, seconds: float) -> list[Answer]:
-        """Wait until so many changes have each come to so many clients, and return the changes that came at all.
+        """Wait until so many changes have each come to so many clients, and return the changes.
 
         Raises TimeoutError when they have not come in time.
         """
-        answer = self._program.ask(
-            "wait",
-            timeout=seconds + TIMEOUT_SECONDS,
-            name=CHANGED,
-            events=changes,
-            receipts=receipts,
-            timeout_ms=seconds * 1000,
-        )
+        answer = self._wait(changes, receipts, seconds)
         if not answer["complete"]:
             came = [each["received"] for each in answer["events"]]
             raise TimeoutError(f"After {seconds} s {len(came)} of {changes} changes came, to {came[:20]} clients.")
         return answer["events"]
+
+    def has_all(self, changes: int, receipts: int, seconds: float) -> bool:
+        """Wait like ``wait``, and return whether they have come in time."""
+        return bool(self._wait(changes, receipts, seconds)["complete"])
 
     def report(self, expected: list[int]) -> Answer:
         """Compare what each client got with the events ``expected``."""
@@ -136,6 +136,10 @@ class Crowd:
     def broadcasts(self) -> list[Answer]:
         """Return the changes that came since the last ``forget``."""
         return self._program.ask("broadcasts", timeout=CONNECT_SECONDS, name=CHANGED)["events"]
+
+    def _wait(self, changes: int, receipts: int, seconds: float) -> Answer:
+        values = {"name": CHANGED, "events": changes, "receipts": receipts, "timeout_ms": seconds * 1000}
+        return self._program.ask("wait", timeout=seconds + TIMEOUT_SECONDS, **values)
 
 
 @contextmanager

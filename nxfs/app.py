@@ -22,7 +22,7 @@ from nxfs.files.jobs import JOBS as FILES_JOBS
 from nxfs.files.routes import blp as files
 from nxfs.notifications.jobs import JOBS as NOTIFICATIONS_JOBS
 from nxfs.notifications.routes import blp as notifications
-from nxfs.realtime import documentation, hub, sockets
+from nxfs.realtime import documentation, hub, live, sockets
 from nxfs.realtime.jobs import JOBS as REALTIME_JOBS
 from nxfs.realtime.routes import events, realtime
 from nxfs.tasks.jobs import JOBS as TASKS_JOBS
@@ -75,6 +75,7 @@ def create_app(config: Config | None = None) -> Flask:
         api.register_blueprint(blueprint)
     documentation.describe(api)
     app.register_blueprint(openapi.pages)
+    app.register_blueprint(live.pages)
     for command in COMMANDS:
         app.cli.add_command(command)
     return app

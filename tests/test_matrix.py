@@ -22,8 +22,8 @@ IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in CASES]
 
 
 def api_rules(app: Flask) -> dict[str, Rule]:
-    """Return the rules of the API by their text."""
-    return {rule.rule: rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/schema/")}
+    """Return the rules of the API by their text; pages that are the same for everybody are none of it."""
+    return {rule.rule: rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(("/schema/", "/live/"))}
 
 
 def url_of(app: Flask, path: str, case: Case, world: World) -> str:

@@ -17,7 +17,7 @@ from nxfs.realtime.renderings import Message
 # What may wait for a client that reads slowly.
 MOST_WAITING = 1_000
 MOST_WAITING_BYTES = 1024 * 1024
-# What was missed is told in portions of so many messages, each when the client has taken the one before.
+# So many may wait whatever their size. What was missed is told while fewer than half of it wait.
 PORTION = 50
 CATCH_UP_SECONDS = 20.0
 CATCH_UP_PAUSE_SECONDS = 0.01

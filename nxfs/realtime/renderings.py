@@ -77,6 +77,7 @@ class Found:
     projects: Mapping[int, Any]
     categories: Mapping[int, Any]
     notifications: Mapping[int, Any]
+    unread: Mapping[int, int]
     memberships: Memberships
 
 
@@ -127,11 +128,13 @@ def _find(events: Sequence[LoggedEvent], memberships: Memberships) -> Found:
         if event.type in _SHOWN:
             name = _SHOWN[event.type]
             ids[name].add(event.payload[name])
+    readers = {event.payload["user_id"] for event in events if event.type == "notifications_read"}
     return Found(
         tasks=tasks.find_tasks(ids["task_id"]) if ids["task_id"] else {},
         projects=projects.find_projects(ids["project_id"]) if ids["project_id"] else {},
         categories=categories.find_categories(ids["category_id"]) if ids["category_id"] else {},
         notifications=notifications.find_pushed(sorted(ids["notification_id"])) if ids["notification_id"] else {},
+        unread=notifications.count_unread_of(readers) if readers else {},
         memberships=memberships,
     )
 
@@ -241,8 +244,9 @@ def _notification(event: LoggedEvent, found: Found) -> list[Message]:
 
 
 def _notifications_read(event: LoggedEvent, found: Found) -> list[Message]:
-    viewers = Viewers(frozenset({event.payload["user_id"]}))
-    values = {"notification_ids": event.payload["notification_ids"]}
+    user_id = event.payload["user_id"]
+    viewers = Viewers(frozenset({user_id}))
+    values = {"notification_ids": event.payload["notification_ids"], "unread_count": found.unread[user_id]}
     return [_message(event, "notifications_read", rooms_of(event), viewers, **values)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import secrets
 import socket
@@ -24,7 +25,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from socketio.packet import EVENT
 from socketio.packet import Packet as SocketPacket
 
-from nxfs.core import audit, errors
+from nxfs.core import audit, clock, errors
 from nxfs.core.api import parser
 from nxfs.core.errors import (
     AuthenticationRequiredError,
@@ -77,7 +78,12 @@ class Json:
     @staticmethod
     def loads(text: str, **_: Any) -> Any:
         """Return what the JSON ``text`` says; raise ``ValueError`` when it is none."""
-        return orjson.loads(text)
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            # Half of an emoji, as of a text that was cut: it means nothing, but its sender waits for an answer.
+            name, *_ = json.loads(text)
+            return [name, None]
 
 
 class BoundedWebSocket(WebSocketWSGI):
@@ -252,18 +258,17 @@ class Sockets(Namespace):
             values = exchange.message.load(args[0])
         except ma.ValidationError as error:
             raise InvalidInputError(field_errors=parser.flatten(error.messages)) from error
-        answer: dict[str, Any] = exchange.answer.dump(getattr(self, f"_{event}")(connection, values))
+        answer: dict[str, Any] = getattr(self, f"_{event}")(connection, values)
         return answer
 
     def _join_room(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
         room = values["room"]
         joined = self._hub.join(connection, [room], since=values["since"])
-        members = self._hub.members(room)
-        count = len(self._hub.presence.members(room))
+        members, count = self._hub.members(room)
         if values["presence"] and room in connection.rooms:
             connection.presence_rooms |= {room}
             state = {"room": room, "version": joined.last_event_id, "count": count, "members": members}
-            connection.tell("presence_state", EVENTS["presence_state"].dump(state))
+            connection.tell("presence_state", state)
         return {
             "room": room,
             "last_event_id": joined.last_event_id,
@@ -274,7 +279,7 @@ class Sockets(Namespace):
 
     def _leave_room(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
         self._hub.leave(connection, values["room"])
-        return values
+        return {"room": values["room"]}
 
     def _task_update(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
         seen = values["if_match"]
@@ -284,7 +289,9 @@ class Sockets(Namespace):
             values=values["updates"],
             precondition=NO_PRECONDITION if seen is None else Precondition(frozenset({seen})),
         )
-        return {"task": task_queries.get_written_task(task_id=values["task_id"])}
+        task = task_queries.get_written_task(task_id=values["task_id"])
+        answer: dict[str, Any] = MESSAGES["task_update"].answer.dump({"task": task})
+        return answer
 
     def _authenticate(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
         arrival = self._arrivals.admit(values["token"])
@@ -293,7 +300,7 @@ class Sockets(Namespace):
         self._hub.require_live(arrival.actor)
         connection.actor, connection.expires_at = arrival.actor, arrival.expires_at
         connection.is_warned = False
-        return {"expires_at": arrival.expires_at}
+        return {"expires_at": clock.to_wire(arrival.expires_at)}
 
 
 def install(app: Flask, hub: Hub) -> None:

@@ -41,7 +41,7 @@ class StreamConnection(Connection):
 
     def is_busy(self) -> bool:
         """True while more than a little waits for the client."""
-        return not self._is_ending and self._lines.qsize() > PORTION
+        return not self._is_ending and self._lines.qsize() > PORTION // 2
 
     def send(self, message: Message, room: str) -> None:
         """Send ``message``; end the connection when too much waits for it already."""
@@ -87,7 +87,9 @@ class StreamConnection(Connection):
     def _send(self, text: str) -> None:
         if self._is_ending:
             return
-        if self._lines.qsize() >= MOST_WAITING or self._bytes > MOST_WAITING_BYTES:
+        waiting = self._lines.qsize()
+        # A few may be large.
+        if waiting >= MOST_WAITING or (waiting > PORTION and self._bytes > MOST_WAITING_BYTES):
             self.end(TOO_SLOW)
             return
         self._bytes += len(text)

@@ -93,11 +93,11 @@ def test_picture_costs_reads_no_statement(client, user):
     assert (without, client.get(ME, headers=sign_in(client, user)).headers["X-DB-Queries"]) == ("2", "2")
 
 
-def test_profile_without_a_new_picture_costs_five_statements(client, user, headers):
+def test_profile_without_a_new_picture_costs_five_statements(client, user, headers, engine_name):
     client.get(ME, headers=headers)
     response = client.patch(ME, json={"city": "Oslo"}, headers=headers)
-    # Lock, update, event, audit entry, and the answer.
-    assert response.headers["X-DB-Queries"] == "5"
+    # Lock, update, event, audit entry, and the answer; PostgreSQL's event log has a lock of its own.
+    assert int(response.headers["X-DB-Queries"]) == 5 + (engine_name == "postgresql")
 
 
 def test_second_picture_replaces_the_first_and_deletes_it(client, user, headers):

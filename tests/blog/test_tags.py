@@ -175,7 +175,8 @@ def test_bulk_delete_costs_the_same_however_many(client: FlaskClient, count: int
     answer = kari.post(f"{TAGS}bulk-delete/", json={"tag_ids": tags})
 
     assert answer.get_json()["deleted_count"] == count
-    assert int(answer.headers["X-DB-Queries"]) <= 7
+    # Among them the lock of PostgreSQL's event log.
+    assert int(answer.headers["X-DB-Queries"]) <= 8
 
 
 def test_tags_deleted_and_merged_at_once_do_not_wait_in_a_circle(client: FlaskClient, engine_name: str) -> None:

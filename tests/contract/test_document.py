@@ -21,6 +21,8 @@ DOCUMENTATION = {
     "/schema/swagger-ui/",
     "/schema/redoc/",
     "/schema/assets/<any('swagger-ui', 'redoc'):bundle>/<path:name>",
+    "/live/",
+    "/live/assets/<path:name>",
 }
 PLACEHOLDER = re.compile(r"<([^:<>]+:)?")
 IMPERATIVE = re.compile(r"[A-Z][a-z]+ .*\.")

@@ -10,7 +10,7 @@ const PLACE = join(MODULES, ".chromium");
 // The package's own file names places of another machine.
 const FONTS = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir prefix="relative">.</dir><cachedir prefix="relative">cache</cachedir></fontconfig>
+<fontconfig><dir prefix="relative">.</dir><cachedir>${join(PLACE, "fonts", "cache")}</cachedir></fontconfig>
 `;
 
 /** Returns {program, environment}: the path of the browser, and what has to be added to its environment. */

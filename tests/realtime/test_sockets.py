@@ -40,7 +40,7 @@ def test_all_events_come_with_the_payloads_of_schemas_and_rest(
     socket = connect(ola)
     for name in ("tasks", room, ola.room):
         require_answer("join_room", socket.join(name, presence=True))
-    caused = cause_all_events(connect, kari, ola, siri, project, socket)
+    cause_all_events(connect, kari, ola, siri, project, socket)
 
     came = {name for name, _ in socket.events}
     assert came == EVENTS.keys() - ELSEWHERE
@@ -48,19 +48,15 @@ def test_all_events_come_with_the_payloads_of_schemas_and_rest(
     for name, payload in socket.events:
         require_valid(name, payload)
     assert ids_of(socket) == sorted(set(ids_of(socket)))
-    for name, values in caused.items():
-        payload = socket.payloads(name)[-1]
-        assert {key: payload[key] for key in values} == values, name
 
 
 def cause_all_events(
     connect: Connect, kari: Person, ola: Person, siri: Person, project: Any, socket: SocketClient
-) -> dict[str, dict[str, Any]]:
-    """Let Kari do everything that Ola hears of; return what the newest event of each name has to say."""
-    path, caused = f"/api/tasks/projects/{project['id']}/", {}
+) -> None:
+    """Let Kari do everything that Ola hears of, and wait until he has heard of it what REST says."""
+    path = f"/api/tasks/projects/{project['id']}/"
 
     def expect(name: str, **values: Any) -> Any:
-        caused[name] = values
         return socket.wait_for(name, lambda payload: all(payload[key] == value for key, value in values.items()))
 
     task = kari.create_task("Cable", project=project["id"])
@@ -87,10 +83,11 @@ def cause_all_events(
     }
     assert payload["notification_id"] == stored["id"]
     ola.post(f"/api/notifications/{stored['id']}/read/")
-    expect("notifications_read", notification_ids=[stored["id"]])
+    socket.wait_for("notifications_read", lambda payload: payload["notification_ids"] == [stored["id"]])
     kari.create_task("Assigned too", assignee_id=ola.id)
+    unread = {each["id"] for each in ola.get("/api/notifications/", read="false")["results"]}
     ola.post("/api/notifications/read-all/")
-    expect("notifications_read", notification_ids=None)
+    socket.wait_for("notifications_read", lambda payload: set(payload["notification_ids"]) == unread)
 
     visitor = connect(kari)
     visitor.join("tasks")
@@ -112,7 +109,6 @@ def cause_all_events(
     expect("project_created", project=own, created_by=ola.id)
     ola.delete(f"/api/tasks/projects/{own['id']}/")
     expect("project_deleted", project_id=own["id"], deleted_by=ola.id)
-    return caused
 
 
 @pytest.mark.parametrize("transports", [WEBSOCKET, POLLING, None], ids=["websocket", "polling", "upgrade"])
@@ -122,8 +118,8 @@ def test_each_transport_tells_and_is_told(connect: Connect, kari: Person, transp
         socket.wait_until(lambda: socket.transport == "websocket")
     assert socket.transport == (transports or WEBSOCKET)[0]
     answer = require_answer("join_room", socket.join("tasks"))
-    assert [each["user_id"] for each in answer["members"]] == [kari.id]
-    assert answer["member_count"] == 1
+    assert kari.id in [each["user_id"] for each in answer["members"]]
+    assert answer["member_count"] == len(answer["members"])
     title = "Ærlig talt – ☃ " * 12
     task = kari.create_task(title)
     assert socket.wait_for("task_created")["task"] == task

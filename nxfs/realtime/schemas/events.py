@@ -26,6 +26,11 @@ def identifier(example: int) -> ma.fields.Field:
     return ma.fields.Integer(required=True, metadata={"example": example})
 
 
+def unread_count() -> ma.fields.Field:
+    """Return a field that holds how many notifications are unread when the event is sent."""
+    return ma.fields.Integer(required=True, metadata={"example": 2, "description": "How many are unread now."})
+
+
 class LoggedSchema(Schema):
     """What all events of the log have in common."""
 
@@ -131,6 +136,7 @@ class NotificationEventSchema(LoggedSchema):
     message = ma.fields.String(required=True, metadata={"example": "Ola gave you “Order cable”."})
     data = ma.fields.Dict(keys=ma.fields.String(), required=True, metadata={"example": {"task_id": 412}})
     notification_id = identifier(88)
+    unread_count = unread_count()
 
 
 class NotificationsReadEventSchema(LoggedSchema):
@@ -139,9 +145,9 @@ class NotificationsReadEventSchema(LoggedSchema):
     notification_ids = ma.fields.List(
         ma.fields.Integer(metadata={"example": 88}),
         required=True,
-        allow_none=True,
-        metadata={"description": "null means all of them."},
+        metadata={"description": "At most 1,000; more come as several events."},
     )
+    unread_count = unread_count()
 
 
 class UserJoinedEventSchema(LoggedSchema):
