@@ -1,6 +1,6 @@
 """Measures how many clients are kept up to date, and how quickly, against the real server and a plain one on Node.
 
-    python -m bench.realtime [--engine sqlite|postgresql|both] [--quick] [--full]
+    python -m bench.realtime [--engine sqlite|postgresql|both] [--quick | --full]
 
 The exit code is 1 when a promised figure is missed. Everything that was measured stands in bench/results/.
 """
@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the engines one after the other and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.realtime", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK.clients} clients instead of {Scale.clients:,}")
-    parser.add_argument("--full", action="store_true", help=f"go up to {STEPS[-1]:,} clients at the end")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help=f"{QUICK.clients} clients instead of {Scale.clients:,}")
+    extent.add_argument("--full", action="store_true", help=f"go up to {STEPS[-1]:,} clients at the end")
     options = parser.parse_args(arguments)
     scale = QUICK if options.quick else Scale()
     if options.full:

@@ -76,7 +76,11 @@ class Client {
     });
     const wanted = this.position === null ? { room: this.room } : { room: this.room, since: this.position };
     const answer = await this.socket.timeout(JOIN_MS).emitWithAck("join_room", wanted);
-    if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+    if (!answer.ok) {
+      // It will come back, as whoever was refused for the moment does.
+      this.socket.disconnect();
+      throw new Error(JSON.stringify(answer.error));
+    }
     this.joined = true;
     // What it has missed may come after this answer, so that the answer's position is not yet its own.
     if (this.position === null || answer.resync_required) {

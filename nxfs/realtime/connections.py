@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import gevent
 
+from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.messages import Text, translate
 from nxfs.realtime.renderings import Message
 
+# How long before its end a client is asked for a new token.
+WARNING = timedelta(seconds=60)
 # What may wait for a client that reads slowly.
 MOST_WAITING = 1_000
 MOST_WAITING_BYTES = 1024 * 1024
@@ -57,18 +60,22 @@ class Connection(ABC):
     ``rooms`` maps each room to the id after which this connection has got its events.
     """
 
-    __slots__ = ("_held", "actor", "expires_at", "id", "is_warned", "presence_rooms", "rooms")
+    __slots__ = ("_held", "actor", "expires_at", "id", "presence_rooms", "rooms", "warn_at")
 
     def __init__(self, connection_id: str, actor: Actor, expires_at: datetime | None) -> None:
         self.id = connection_id
-        self.actor = actor
-        # None for what lives as long as the session.
-        self.expires_at = expires_at
-        self.is_warned = False
+        self.prolong(actor, expires_at)
         self.rooms: dict[str, int] = {}
         # Those of which it wants presence_diff.
         self.presence_rooms: frozenset[str] = frozenset()
         self._held: list[tuple[Message, str]] | None = None
+
+    def prolong(self, actor: Actor, expires_at: datetime | None) -> None:
+        """Go on until ``expires_at``; None is for what lives as long as the session."""
+        self.actor = actor
+        self.expires_at = expires_at
+        # A token that is short-lived anyway is renewed in the second half of its life, not all the time.
+        self.warn_at = None if expires_at is None else expires_at - min(WARNING, (expires_at - clock.now()) / 2)
 
     def push(self, message: Message, room: str) -> None:
         """Send ``message`` as those get it who are in ``room``, or keep it while the past is told."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 
 import gevent
@@ -46,7 +45,6 @@ CHECK_SECONDS = 10.0
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 100_000
 SESSIONS_AT_ONCE = 500
-WARNING = timedelta(seconds=60)
 NO_ACCESS = Text("You no longer have access to this.", "Du har ikke lenger tilgang til dette.")
 _KEY = "nxfs.realtime"
 
@@ -357,20 +355,19 @@ class Hub:
 
     def _check_access(self, connections: Iterable[Connection], names: Collection[str]) -> None:
         """Take ``connections`` out of those of the rooms that they may no longer be in."""
-        parsed = [rooms.parse(name) for name in names]
-        with self._app.app_context():
+        parsed, wanted = [rooms.parse(name) for name in names], set(connections)
+        # Not while events are handed on: who is no longer a member hears of that first.
+        with self._handing_on, self._app.app_context():
             self._memberships.load(room.subject_id for room in parsed if room.kind == "project")
-        for connection in connections:
             for room in parsed:
-                is_known = room.kind != "project" or self._memberships.knows(room.subject_id)
-                if (
-                    room.name in connection.rooms
-                    and is_known
-                    and not self._memberships.may_enter(connection.actor, room)
-                ):
-                    self.leave(connection, room.name)
-                    message = translate(NO_ACCESS, connection.actor.language)
-                    connection.tell("room_closed", {"room": room.name, "message": message})
+                for connection in wanted & self._rooms.get(room.name, set()):
+                    if not self._memberships.may_enter(connection.actor, room):
+                        self._close(connection, room)
+
+    def _close(self, connection: Connection, room: Room) -> None:
+        self.leave(connection, room.name)
+        message = translate(NO_ACCESS, connection.actor.language)
+        connection.tell("room_closed", {"room": room.name, "message": message})
 
     def _keep_watch(self) -> None:
         checked = 0.0
@@ -390,15 +387,15 @@ class Hub:
                 log.error("watching connections failed", exc_info=error)
 
     def tick(self) -> None:
-        """Warn those whose access tokens run out within a minute, and end those whose tokens have."""
+        """Warn those whose access tokens run out soon, and end those whose tokens have."""
         now = clock.now()
         for connection in self.connections():
             if connection.expires_at is None:
                 continue
             if connection.expires_at <= now:
                 connection.end(TOKEN_EXPIRED)
-            elif not connection.is_warned and connection.expires_at - now <= WARNING:
-                connection.is_warned = True
+            elif connection.warn_at is not None and connection.warn_at <= now:
+                connection.warn_at = None
                 connection.tell("token_expiring", EVENTS["token_expiring"].dump({"expires_at": connection.expires_at}))
         last_seen.note(self._by_user)
 

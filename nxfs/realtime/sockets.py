@@ -21,6 +21,7 @@ from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from flask import Flask
 from flask_socketio import Namespace
+from gevent.lock import RLock
 from socketio.exceptions import ConnectionRefusedError as Refusal
 from socketio.packet import EVENT
 from socketio.packet import Packet as SocketPacket
@@ -86,6 +87,26 @@ class Json:
             return [name, None]
 
 
+class WholeSocket:
+    """A socket that sends all it is given, one message after the other.
+
+    The library calls ``send``, from two greenlets, and does not look at how much was sent: a client that reads slowly
+    would get torn messages.
+    """
+
+    def __init__(self, raw_socket: socket.socket) -> None:
+        self._socket = raw_socket
+        self._sending = RLock()
+        self.recv = raw_socket.recv
+        self.close = raw_socket.close
+
+    def send(self, data: bytes) -> int:
+        """Send ``data`` to its end; wait while the client does not read."""
+        with self._sending:
+            self._socket.sendall(data)
+        return len(data)
+
+
 class BoundedWebSocket(WebSocketWSGI):
     """A WebSocket that reads no endless messages and does not compress: that would cost 300 kB a client."""
 
@@ -96,8 +117,11 @@ class BoundedWebSocket(WebSocketWSGI):
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        # So that a client that reads nothing can be cut off.
-        self._engine_socket.raw_socket = environ.get("gunicorn.socket")
+        raw_socket = environ.get("gunicorn.socket")
+        if raw_socket is not None:
+            # So that a client that reads nothing can be cut off.
+            self._engine_socket.raw_socket = raw_socket
+            environ["gunicorn.socket"] = WholeSocket(raw_socket)
         return super().__call__(environ, start_response)
 
 
@@ -214,14 +238,17 @@ class Sockets(Namespace):
         self._strangers = strangers
 
     def _connect(self, connection_id: str, environ: dict[str, Any], auth: Any = None) -> None:
+        engine_id = socketio.server.manager.eio_sid_from_sid(connection_id, NAMESPACE)
         try:
             arrival = self._arrivals.admit(_token(auth, environ))
-            engine_id = socketio.server.manager.eio_sid_from_sid(connection_id, NAMESPACE)
             connection = SocketConnection(
                 connection_id, engine_id, environ, actor=arrival.actor, expires_at=arrival.expires_at
             )
             self._hub.add(connection)
         except Exception as error:
+            if self._hub.is_draining:
+                # Who is refused stays away; whose connection breaks comes back, to the next process.
+                socketio.server.eio.disconnect(engine_id)
             known = error_for_clients(error)
             language = "no" if environ.get("HTTP_ACCEPT_LANGUAGE", "").startswith(("nb", "nn", "no")) else "en"
             body = errors.envelope(known, language=language, request_id=None)
@@ -298,8 +325,7 @@ class Sockets(Namespace):
         if arrival.actor.id != connection.actor.id:
             raise AuthenticationRequiredError
         self._hub.require_live(arrival.actor)
-        connection.actor, connection.expires_at = arrival.actor, arrival.expires_at
-        connection.is_warned = False
+        connection.prolong(arrival.actor, arrival.expires_at)
         return {"expires_at": clock.to_wire(arrival.expires_at)}
 
 
@@ -331,6 +357,14 @@ def install(app: Flask, hub: Hub) -> None:
     engine = socketio.server.eio
     engine._async = {**engine._async, "websocket": BoundedWebSocket}
 
+    def disconnect(engine_id: str) -> None:
+        # The library's own waits until the client has read everything, which one that sends nonsense may never do.
+        closed = engine.sockets.pop(engine_id, None)
+        if closed is not None:
+            closed.close(wait=False)
+
+    engine.disconnect = disconnect
+
 
 def _token(auth: Any, environ: Mapping[str, Any]) -> str:
     """Return the access token of ``auth: {token}`` or of the Authorization header."""
@@ -348,8 +382,13 @@ def _cut(engine_id: str) -> None:
     engine = socketio.server.eio.sockets.get(engine_id)
     if engine is None:
         return
-    engine.close(wait=False)
     raw_socket: socket.socket | None = getattr(engine, "raw_socket", None)
+    if raw_socket is None:
+        # A client that polls may be about to ask, and finds nothing once it is closed.
+        with contextlib.suppress(gevent.Timeout), gevent.Timeout(LAST_WORDS_SECONDS):
+            while not engine.queue.empty():
+                gevent.sleep(LAST_WORDS_SECONDS / 50)
+    engine.close(wait=False)
     if raw_socket is not None:
         gevent.sleep(LAST_WORDS_SECONDS)
         # It may be closed already.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from nxfs.config import PROJECT_ROOT
 from nxfs.core.openapi import api_document
 from nxfs.realtime import documentation
 from nxfs.realtime.schemas.events import EVENTS, STREAM_EVENTS
@@ -17,6 +18,7 @@ from nxfs.realtime.schemas.messages import MESSAGES
 from tests.contract.test_document import assert_fits
 from tests.contract.typescript import errors_of
 
+PAGE = PROJECT_ROOT / "docs" / "realtime.md"
 # Without the definitions of libraries, which have their own tests, as a front end compiles too.
 OPTIONS = ("--moduleResolution", "bundler", "--module", "esnext", "--target", "es2022", "--skipLibCheck")
 
@@ -143,8 +145,17 @@ def test_every_event_and_message_is_in_the_document_with_an_example_that_fits(ap
         assert_fits(document, {"schema": entry, "example": example}, name)
 
 
+def test_programs_of_the_page_compile_with_the_types(document, tmp_path):
+    programs = re.findall(r"```ts\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(programs) == 3
+    files = {f"program{number}.ts": text for number, text in enumerate(programs)}
+    files |= {"programs.ts": "".join(f'import "./{name}";\n' for name in files), "realtime.ts": documentation.types()}
+    options = (*OPTIONS, "--moduleDetection", "force", "--allowImportingTsExtensions")
+    assert errors_of({"document": document}, tmp_path, "programs.ts", *options, files=files) == {"document": []}
+
+
 def test_committed_reference_is_what_the_schemas_say(app):
-    page = (Path(app.root_path).parent / "docs" / "realtime.md").read_text()
+    page = PAGE.read_text()
     with app.app_context():
         assert documentation.replace_reference(page, documentation.reference(api_document())) == page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -145,3 +146,11 @@ def test_page_allows_nothing_but_its_own_files(app):
     assert again.status_code == 304
     for name in ("../live.py", "..%2flive.py", "absent.js", ""):
         assert client.get(f"/live/assets/{name}").status_code == 404
+
+
+def test_page_listens_to_every_event_that_a_stream_with_a_ticket_tells(app):
+    script = app.test_client().get("/live/assets/feed.js").get_data(as_text=True)
+    names = re.findall(r'"(\w+)"', re.search(r"const NAMES = \[(.*?)\];", script, re.DOTALL)[1])
+    streams = app.test_client().get("/schema/").get_json()["x-realtime"]["streams"]
+    # Such a stream lives as long as the session, whatever becomes of the token.
+    assert sorted(names) == sorted(streams.keys() - {"token_expiring"})

@@ -34,9 +34,11 @@ def project(kari: Person, ola: Person) -> Any:
 
 
 def test_all_events_come_with_the_payloads_of_schemas_and_rest(
-    connect: Connect, kari: Person, ola: Person, newcomer: Callable[[], Person], project: Any
+    connect: Connect, kari: Person, newcomer: Callable[[], Person]
 ) -> None:
-    siri, room = newcomer(), f"project_{project['id']}"
+    ola, siri = newcomer(), newcomer()
+    project = kari.create_project(members=(ola,))
+    room = f"project_{project['id']}"
     socket = connect(ola)
     for name in ("tasks", room, ola.room):
         require_answer("join_room", socket.join(name, presence=True))

@@ -66,12 +66,17 @@ class Boolean(ma.fields.Boolean):
 
 
 class Line(ma.fields.String):
-    """One line of text, without blanks around it. ``minimum`` and ``maximum`` count characters after trimming."""
+    """One line of text, loaded without blanks around it.
+
+    ``minimum`` counts characters after trimming, ``maximum`` before, so that what the document says of the length holds
+    for what is sent.
+    """
 
     def __init__(self, *, minimum: int = 0, maximum: int, pattern: str | None = None, **keywords: Any) -> None:
         checks: list[Any] = [validate.Length(min=minimum or None, max=maximum)]
         if pattern is not None:
             checks.append(validate.Regexp(f"^(?:{pattern})$", error="String does not match expected pattern."))
+        self.maximum = maximum
         super().__init__(validate=checks, **keywords)
         if pattern is None and minimum:
             # So that the document says what trimming does: blanks alone are not a text.
@@ -79,6 +84,8 @@ class Line(ma.fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> str:
         text = super()._deserialize(value, attr, data, **keywords)
+        if len(text) > self.maximum:
+            raise ma.ValidationError(f"Longer than maximum length {self.maximum}.")
         return " ".join(unicodedata.normalize("NFC", text).split())
 
 
