@@ -75,14 +75,14 @@ class Connecting:
 class Storm:
     """All clients were cut off, much happened, and all came back at once.
 
-    ``seconds`` is until the last one had everything, ``rejoined_seconds`` until all were connected again, ``joins`` how
-    many connections that took. ``transactions`` are those of the database meanwhile, where it counts them, and
+    ``seconds`` is until the last one had everything, ``rejoined_seconds`` until each had tried once to join again, and
+    ``attempts`` how many that took. ``transactions`` are those of the database meanwhile, where it counts them, and
     ``presence_events`` what the log says of people who came or left, where nothing may be said.
     """
 
     seconds: float
     rejoined_seconds: float
-    joins: int
+    attempts: int
     resyncs: int
     lost: int
     repeated: int
@@ -305,16 +305,17 @@ class _Measurement:
         began = time.monotonic()
         arrival = crowd.reconnect(scale.clients)
         rejoined = time.monotonic() - began
-        joined, resyncs = arrival["joined"], arrival["resync_required"]
+        attempts, resyncs = arrival["joined"] + arrival["failed"], arrival["resync_required"]
         while not crowd.has_all(len(expected), scale.clients, PATIENCE_SECONDS):
             if time.monotonic() - began > STORM_SECONDS:
                 break
             # As clients do whose connection the server has ended.
             arrival = crowd.reconnect(scale.clients)
-            joined, resyncs = joined + arrival["joined"], resyncs + arrival["resync_required"]
+            attempts += arrival["joined"] + arrival["failed"]
+            resyncs += arrival["resync_required"]
         seconds = time.monotonic() - began
         report = crowd.report(expected)
-        return Storm(seconds, rejoined, joined, resyncs, report["missing"], report["repeated"])
+        return Storm(seconds, rejoined, attempts, resyncs, report["missing"], report["repeated"])
 
     def _count_transactions(self) -> int | None:
         if not self._counts_transactions:

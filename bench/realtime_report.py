@@ -110,9 +110,9 @@ def _delivery(results: Results) -> Iterator[Line]:
 
 
 def _storm(name: str, ours: Storm, peer: Storm | None) -> Iterator[Line]:
-    yield Line(f"{name}: all are back", ours.rejoined_seconds, peer and peer.rejoined_seconds, "s")
+    yield Line(f"{name}: each has tried to join", ours.rejoined_seconds, peer and peer.rejoined_seconds, "s")
     yield Line(f"{name}: all have everything", ours.seconds, unit="s")
-    yield Line(f"{name}: connections it took", ours.joins, peer and peer.joins)
+    yield Line(f"{name}: attempts it took", ours.attempts, peer and peer.attempts)
     yield Line(f"{name}: had to load anew", ours.resyncs)
     yield Line(f"{name}: lost", ours.lost, peer and peer.lost, most=0)
     yield Line(f"{name}: came twice", ours.repeated, peer and peer.repeated, most=0)
@@ -127,7 +127,7 @@ def _steps(steps: list[Connecting]) -> Iterator[Line]:
     for step in steps:
         total += step.clients
         yield Line(f"up to {total:,}: could not connect", len(step.failures), most=0)
-        yield Line(f"up to {total:,}: memory of each client", step.kilobytes, unit="kB")
+        yield Line(f"up to {total:,}: memory of each that came", step.kilobytes, unit="kB")
         yield Line(f"up to {total:,}: connect and join", step.seconds, unit="s")
 
 

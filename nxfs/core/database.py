@@ -27,6 +27,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -201,11 +202,22 @@ def _engine_options(config: Config, url: URL) -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Attach the statement counter and, on SQLite, pragmas, real transactions and the statement time limit."""
+    # Before Flask-SQLAlchemy closes the session: what was answered must not fail because the connection is lost then.
+    app.teardown_appcontext(lambda error: end_reading() if db.session.registry.has() else None)
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", _count_statement)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, app.config["STATEMENT_TIMEOUT_SECONDS"])
+
+
+def end_reading() -> None:
+    """Roll the session back, which gives its connection to the pool; one that was lost has nothing left to undo."""
+    try:
+        db.session.rollback()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
 
 
 def lift_time_limit(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from nxfs.core import audit, clock, event_log, revisions
 from nxfs.core.audit import AuditEntry
+from nxfs.core.database import end_reading
 from nxfs.core.errors import APIError, ConflictError
 from nxfs.core.events import Event
 from nxfs.extensions import db
@@ -152,10 +153,9 @@ def release_connection() -> None:
 
     Raises ``RuntimeError`` inside of a transaction, where nothing may take its time and all would be rolled back.
     """
-    session = db.session()
-    if "transaction" in session.info:
+    if "transaction" in db.session().info:
         raise RuntimeError("A transaction is open: what takes its time has to be done before it.")
-    session.rollback()
+    end_reading()
 
 
 def _writer_lock(session: Session) -> AbstractContextManager[object]:

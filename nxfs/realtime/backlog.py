@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
+from itertools import takewhile
+
+from gevent.lock import RLock
 
 from nxfs.core import event_log
 from nxfs.core.event_log import LoggedEvent
+from nxfs.core.transaction import release_connection
 from nxfs.realtime.renderings import Message, render, rooms_of
 from nxfs.realtime.rooms import Memberships
 
@@ -31,6 +35,7 @@ class Backlog:
         # Of those that somebody has missed, until one of them may look different.
         self._rendered: dict[int, list[Message]] = {}
         self._changes = 0
+        self._rendering = RLock()
 
     def begin(self, position: int) -> None:
         """Remember the events up to ``position``, the present end of the log."""
@@ -57,11 +62,18 @@ class Backlog:
             return []
         if since < self._floor:
             return None
-        events = [event for event in self._events if since < event.id <= until]
-        wanted = [event for event in events if not set(rooms).isdisjoint(rooms_of(event)) and event.type not in PASSING]
+        # From the end on: most have missed little.
+        newest = takewhile(lambda event: event.id > since, reversed(self._events))
+        wanted = [event for event in newest if event.id <= until and not set(rooms).isdisjoint(_told_again_in(event))]
         if len(wanted) > MOST_REPLAYED:
             return None
-        return [message for messages in self._render(wanted) for message in messages]
+        wanted.reverse()
+        # One reads for all who wait; the connection of whoever waits is another's meanwhile.
+        release_connection()
+        with self._rendering:
+            rendered = self._render(wanted)
+            release_connection()
+        return [message for messages in rendered for message in messages]
 
     def _render(self, events: Sequence[LoggedEvent]) -> list[list[Message]]:
         rendered = self._rendered
@@ -75,3 +87,7 @@ class Backlog:
                 self._rendered = rendered
                 break
         return [rendered[event.id] for event in events]
+
+
+def _told_again_in(event: LoggedEvent) -> tuple[str, ...]:
+    return () if event.type in PASSING else rooms_of(event)

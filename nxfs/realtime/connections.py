@@ -23,7 +23,7 @@ MOST_WAITING_BYTES = 1024 * 1024
 # So many may wait whatever their size. What was missed is told while fewer than half of it wait.
 PORTION = 50
 CATCH_UP_SECONDS = 20.0
-CATCH_UP_PAUSE_SECONDS = 0.01
+CATCH_UP_PAUSE_SECONDS = 0.03
 
 
 @dataclass(frozen=True, slots=True)

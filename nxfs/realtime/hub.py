@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from flask import Flask, current_app
 from gevent import Greenlet
 from gevent.lock import RLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from nxfs.auth.service import authentication, last_seen
 from nxfs.core import clock, event_log, lifecycle
@@ -34,17 +35,21 @@ from nxfs.realtime.schemas.events import EVENTS
 
 MOST_ROOMS = 50
 MOST_CONNECTIONS_OF_A_USER = 50
-MOST_MEMBERS_SHOWN = 250
+MOST_MEMBERS_SHOWN = 100
+# For how long the members of a room with more than that are remembered.
+LARGE_ROOM_SECONDS = 1.0
 # A message for more clients than this lets others run in between.
 CLIENTS_AT_ONCE = 250
 # And so do more events than this: who reads takes them meanwhile, and does not look like somebody who does not.
 EVENTS_AT_ONCE = 20
 TICK_SECONDS = 1.0
+# After a failure of the database.
+RETRY_SECONDS = 0.5
 # How often sessions are looked at that nobody has told of: those that run out by themselves.
 CHECK_SECONDS = 10.0
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 100_000
-SESSIONS_AT_ONCE = 500
+SESSIONS_AT_ONCE = 100
 NO_ACCESS = Text("You no longer have access to this.", "Du har ikke lenger tilgang til dette.")
 _KEY = "nxfs.realtime"
 
@@ -72,10 +77,12 @@ class Hub:
         self._greenlets: list[Greenlet] = []
         # Sessions that ended a moment ago: somebody may be connecting with one that was read before.
         self._ended: TTLCache[int, None] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
+        self._large_rooms: TTLCache[str, tuple[list[dict[str, object]], int]] = TTLCache(1000, LARGE_ROOM_SECONDS)
         # What else is to be looked at every few seconds.
         self.checks: list[Callable[[], object]] = []
         self._tail = Tail(app, self)
         self._handing_on = RLock()
+        self.is_starting = False
         self.is_draining = False
         self.presence = Presence(app)
         self.profiles = Profiles()
@@ -83,13 +90,30 @@ class Hub:
         self.position = 0
 
     def start(self) -> None:
-        """Begin to deliver, from the present end of the log on."""
-        self._tail.start()
-        self.position = self._tail.position
-        with self._app.app_context():
-            self._backlog.begin(self.position)
+        """Begin to deliver, from the present end of the log on; nobody connects before, should the database be away."""
+        self.is_starting = True
+        if not self._begin():
+            self._greenlets = [gevent.spawn(self._keep_beginning)]
+
+    def _keep_beginning(self) -> None:
+        while not self.is_draining and not self._begin():
+            gevent.sleep(RETRY_SECONDS)
+
+    def _begin(self) -> bool:
+        try:
+            self._tail.start()
+            self.position = self._tail.position
+            # What the tail reads meanwhile comes behind it.
+            with self._handing_on, self._app.app_context():
+                self._backlog.begin(self.position)
+        except SQLAlchemyError as error:
+            log.error("delivery cannot begin", exc_info=error)
+            self._tail.stop()
+            return False
         self.presence.start()
-        self._greenlets = [gevent.spawn(self._keep_watch)]
+        self._greenlets.append(gevent.spawn(self._keep_watch))
+        self.is_starting = False
+        return True
 
     def drain(self) -> None:
         """End all connections, because the process is about to end; their clients connect to another one."""
@@ -112,7 +136,7 @@ class Hub:
         Raises ``TooManyConnectionsError`` when its user has too many, ``ServiceUnavailableError`` when the process has,
         ``TokenRevokedError`` when the session has ended in this very moment.
         """
-        if self.is_draining or len(self._connections) >= self._app.config["MAX_CONNECTIONS"]:
+        if self.is_starting or self.is_draining or len(self._connections) >= self._app.config["MAX_CONNECTIONS"]:
             raise ServiceUnavailableError
         self.require_live(connection.actor)
         if self._by_user[connection.actor.id] >= MOST_CONNECTIONS_OF_A_USER:
@@ -200,14 +224,20 @@ class Hub:
     def members(self, room: str) -> tuple[list[dict[str, object]], int]:
         """Return who is in ``room`` as clients see it, the first ``MOST_MEMBERS_SHOWN`` that came, and how many are.
 
-        Everybody who joins is answered with it: it is made by hand, since a schema takes ten times as long.
+        Everybody who joins is answered with it: it is made by hand, since a schema takes ten times as long, and of a
+        large room anew only now and then.
         """
+        remembered: tuple[list[dict[str, object]], int] | None = self._large_rooms.get(room)
+        if remembered is not None:
+            return remembered
         since = self.presence.members(room)
         shown = list(islice(since, MOST_MEMBERS_SHOWN))
         profiles = self.profiles.get(shown)
         members = [
             {**profiles[user_id], "since": clock.to_wire(since[user_id])} for user_id in shown if user_id in profiles
         ]
+        if len(since) > MOST_MEMBERS_SHOWN:
+            self._large_rooms[room] = members, len(since)
         return members, len(since)
 
     def show_presence(self, actor: Actor, *, room: str, count_only: bool) -> dict[str, object]:
@@ -352,6 +382,7 @@ class Hub:
                     self._check_access([connection], list(connection.rooms))
                 else:
                     connection.actor = actor
+            gevent.sleep(0)
 
     def _check_access(self, connections: Iterable[Connection], names: Collection[str]) -> None:
         """Take ``connections`` out of those of the rooms that they may no longer be in."""

@@ -141,6 +141,9 @@ class Presence:
 
     def disconnect(self, connection_id: str) -> None:
         """Take in that a connection has ended, whose user may be back soon."""
+        if self._is_stopped:
+            # Sent away by us, to another process: not gone, however short the grace is.
+            return
         visitor = self._visitors.pop(connection_id, None)
         if visitor is None:
             return

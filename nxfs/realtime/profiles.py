@@ -6,9 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 from cachetools import TTLCache
+from gevent.lock import RLock
 from sqlalchemy import Row
 
 from nxfs.auth import queries
+from nxfs.core.transaction import release_connection
 from nxfs.files import addresses, links
 
 REMEMBERED_SECONDS = 60
@@ -21,6 +23,7 @@ class Profiles:
     def __init__(self) -> None:
         self._known: TTLCache[int, dict[str, Any]] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
         self._forgotten = 0
+        self._reading = RLock()
 
     def get(self, user_ids: Collection[int]) -> dict[int, dict[str, Any]]:
         """Return the profiles of those of the users that exist, by id; those that are not kept by one statement.
@@ -28,9 +31,13 @@ class Profiles:
         They are ``user_id``, ``username``, ``display_name`` (the username when there is none) and ``profile_picture``,
         an absolute address or None.
         """
-        known = {user_id: self._known.get(user_id) for user_id in user_ids}
-        missing = [user_id for user_id, profile in known.items() if profile is None]
-        found = {user_id: profile for user_id, profile in known.items() if profile is not None} | self._read(missing)
+        found, missing = self._find(user_ids)
+        if missing:
+            # One reads for all who wait; the connection of whoever waits is another's meanwhile.
+            release_connection()
+            with self._reading:
+                others, missing = self._find(missing)
+                found |= others | self._read(missing)
         # Kept without a host, which is that of the request when PUBLIC_URL is not set.
         base = addresses.absolute("")
         return {user_id: _with_host(profile, base) for user_id, profile in found.items()}
@@ -40,11 +47,18 @@ class Profiles:
         self._forgotten += 1
         self._known.pop(user_id, None)
 
+    def _find(self, user_ids: Collection[int]) -> tuple[dict[int, dict[str, Any]], list[int]]:
+        """Return the profiles that are kept, and of whom there is none."""
+        known = {user_id: self._known.get(user_id) for user_id in user_ids}
+        missing = [user_id for user_id, profile in known.items() if profile is None]
+        return {user_id: profile for user_id, profile in known.items() if profile is not None}, missing
+
     def _read(self, user_ids: Collection[int]) -> dict[int, dict[str, Any]]:
         if not user_ids:
             return {}
         forgotten = self._forgotten
         profiles = {row.id: _profile_of(row) for row in queries.find_people(user_ids)}
+        release_connection()
         # What was read before a change must not be kept after it.
         if forgotten == self._forgotten:
             self._known.update(profiles)

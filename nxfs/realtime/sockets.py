@@ -8,20 +8,18 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
 import marshmallow as ma
 import orjson
 import structlog
-from engineio.async_drivers.gevent import WebSocketWSGI
 from engineio.exceptions import EngineIOError
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from flask import Flask
 from flask_socketio import Namespace
-from gevent.lock import RLock
 from socketio.exceptions import ConnectionRefusedError as Refusal
 from socketio.packet import EVENT
 from socketio.packet import Packet as SocketPacket
@@ -36,6 +34,7 @@ from nxfs.core.errors import (
 from nxfs.core.http import address_of, error_for_clients
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import socketio
+from nxfs.realtime import websockets
 from nxfs.realtime.arrivals import Arrivals
 from nxfs.realtime.connections import (
     MOST_WAITING,
@@ -50,6 +49,7 @@ from nxfs.realtime.hub import Hub
 from nxfs.realtime.renderings import Message
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.realtime.schemas.messages import MESSAGES
+from nxfs.realtime.websockets import LAST_WORDS_SECONDS
 from nxfs.tasks.queries import tasks as task_queries
 from nxfs.tasks.service import tasks as task_service
 
@@ -60,8 +60,6 @@ BURST = 40
 EVENTS_A_SECOND = 20.0
 # How often a client may overstep it before its connection is closed.
 MOST_VIOLATIONS = 200
-# Time for the last words before a connection is cut.
-LAST_WORDS_SECONDS = 1.0
 # What waits is weighed only when it is more than a few.
 FEW_WAITING = 50
 
@@ -85,44 +83,6 @@ class Json:
             # Half of an emoji, as of a text that was cut: it means nothing, but its sender waits for an answer.
             name, *_ = json.loads(text)
             return [name, None]
-
-
-class WholeSocket:
-    """A socket that sends all it is given, one message after the other.
-
-    The library calls ``send``, from two greenlets, and does not look at how much was sent: a client that reads slowly
-    would get torn messages.
-    """
-
-    def __init__(self, raw_socket: socket.socket) -> None:
-        self._socket = raw_socket
-        self._sending = RLock()
-        self.recv = raw_socket.recv
-        self.close = raw_socket.close
-
-    def send(self, data: bytes) -> int:
-        """Send ``data`` to its end; wait while the client does not read."""
-        with self._sending:
-            self._socket.sendall(data)
-        return len(data)
-
-
-class BoundedWebSocket(WebSocketWSGI):
-    """A WebSocket that reads no endless messages and does not compress: that would cost 300 kB a client."""
-
-    def __init__(self, handler: Callable[..., Any], server: Any) -> None:
-        super().__init__(handler, server)
-        self.server_args["max_message_size"] = LARGEST_MESSAGE
-        self._engine_socket = handler.__self__  # type: ignore[attr-defined]
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        raw_socket = environ.get("gunicorn.socket")
-        if raw_socket is not None:
-            # So that a client that reads nothing can be cut off.
-            self._engine_socket.raw_socket = raw_socket
-            environ["gunicorn.socket"] = WholeSocket(raw_socket)
-        return super().__call__(environ, start_response)
 
 
 class SocketConnection(Connection):
@@ -246,10 +206,10 @@ class Sockets(Namespace):
             )
             self._hub.add(connection)
         except Exception as error:
-            if self._hub.is_draining:
-                # Who is refused stays away; whose connection breaks comes back, to the next process.
-                socketio.server.eio.disconnect(engine_id)
             known = error_for_clients(error)
+            if known.status >= 500:
+                # Who is refused stays away; whose connection breaks comes back, in a while or to the next process.
+                socketio.server.eio.disconnect(engine_id)
             language = "no" if environ.get("HTTP_ACCEPT_LANGUAGE", "").startswith(("nb", "nn", "no")) else "en"
             body = errors.envelope(known, language=language, request_id=None)
             raise Refusal(body["error"]["message"], body) from error
@@ -289,9 +249,15 @@ class Sockets(Namespace):
         return answer
 
     def _join_room(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
-        room = values["room"]
+        room, was_inside = values["room"], values["room"] in connection.rooms
         joined = self._hub.join(connection, [room], since=values["since"])
-        members, count = self._hub.members(room)
+        try:
+            members, count = self._hub.members(room)
+        except BaseException:
+            # The client takes the room for one that it is not in.
+            if not was_inside:
+                self._hub.leave(connection, room)
+            raise
         if values["presence"] and room in connection.rooms:
             connection.presence_rooms |= {room}
             state = {"room": room, "version": joined.last_event_id, "count": count, "members": members}
@@ -354,16 +320,7 @@ def install(app: Flask, hub: Hub) -> None:
         # What one client sends is handled in order.
         async_handlers=False,
     )
-    engine = socketio.server.eio
-    engine._async = {**engine._async, "websocket": BoundedWebSocket}
-
-    def disconnect(engine_id: str) -> None:
-        # The library's own waits until the client has read everything, which one that sends nonsense may never do.
-        closed = engine.sockets.pop(engine_id, None)
-        if closed is not None:
-            closed.close(wait=False)
-
-    engine.disconnect = disconnect
+    websockets.install(socketio.server.eio, largest_message=LARGEST_MESSAGE)
 
 
 def _token(auth: Any, environ: Mapping[str, Any]) -> str:
@@ -391,9 +348,7 @@ def _cut(engine_id: str) -> None:
     engine.close(wait=False)
     if raw_socket is not None:
         gevent.sleep(LAST_WORDS_SECONDS)
-        # It may be closed already.
-        with contextlib.suppress(OSError):
-            raw_socket.shutdown(socket.SHUT_RDWR)
+        websockets.cut(raw_socket)
 
 
 def _encode_message(message: Message, room: str) -> EnginePacket:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from nxfs.auth.models import User
 from nxfs.core.database import IdentifierList, UtcDateTime, lift_time_limit, start_counting
-from nxfs.core.transaction import transaction
+from nxfs.core.transaction import release_connection, transaction
 from nxfs.extensions import db
 from tests import services
 from tests.core.laboratory import create_laboratory
@@ -177,3 +177,16 @@ def test_lifted_limit_ends_with_its_connection(hurried, engine_name):
             connection.commit()
         with pytest.raises(OperationalError):
             count_to(10**12, engine_name)
+
+
+def test_connection_that_is_lost_after_the_last_read_fails_nobody(app, engine_name):
+    if engine_name != "postgresql":
+        pytest.skip("SQLite has no server whose connections could be cut.")
+    for end in (release_connection, lambda: None):
+        with app.app_context():
+            backend = db.session.scalar(text("SELECT pg_backend_pid()"))
+            with db.engine.connect() as other:
+                assert other.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
+            end()
+        with app.app_context():
+            assert db.session.scalar(text("SELECT pg_backend_pid()")) != backend

@@ -36,6 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(url, directory, environment=SETTINGS, migrate=True) as process:
         process.flask("admin", "ensure")
         yield process
+    # Whatever clients sent, and however they went.
+    for defect in ("unhandled exception", "cannot be shown", "could not begin", "Traceback"):
+        assert defect not in process.log(), f"{process.log_path} has: {defect}"
 
 
 @pytest.fixture(scope="session")

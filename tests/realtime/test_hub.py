@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nxfs.auth.queries import actor_of
-from nxfs.auth.service import sessions
-from nxfs.core import event_log
+from nxfs.auth.service import sessions, tokens
+from nxfs.core import event_log, event_tail
 from nxfs.core.errors import NotFoundError
 from nxfs.core.event_log import LoggedEvent
 from nxfs.core.transaction import transaction
 from nxfs.realtime import backlog, hub, renderings
 from nxfs.realtime.errors import RoomNotFoundError, TooManyConnectionsError, TooManyRoomsError
+from nxfs.realtime.hub import Hub
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.tasks.service import categories, projects, tasks
 from tests.factories.tasks import add_member, create_category, create_project, create_task
-from tests.factories.users import create_user
+from tests.factories.users import create_user, open_session
 from tests.realtime.listener import Desk, Listener
 
 
@@ -404,3 +407,31 @@ def board_of(events: list[tuple[str, dict[str, Any]]]) -> dict[int, str]:
 def test_event_types_that_nobody_hears_of_have_no_rooms():
     event = LoggedEvent(1, "password_changed", 1, ["user:1"], {"user_id": 1}, None)  # type: ignore[arg-type]
     assert renderings.rooms_of(event) == ()
+
+
+def test_event_that_is_logged_while_a_process_starts_is_not_forgotten(app, monkeypatch):
+    owner = create_user()
+    create_task(owner)
+    since = event_log.last_id()
+    first_id = event_log.first_id
+
+    def slow_first_id() -> int:
+        # Another process logs, and the tail of this one has time to read it.
+        create_task(owner)
+        gevent.sleep(0.05)
+        return first_id()
+
+    monkeypatch.setattr(event_log, "first_id", slow_first_id)
+    # Drivers block here: who listens would stop everybody.
+    monkeypatch.setattr(event_tail, "_listen", lambda engine: None)
+    made = Hub(app)
+    made.start()
+    try:
+        gevent.sleep(0.05)
+        session_id = tokens.decode_access_token(open_session(owner).access).session_id
+        listener = Listener(replace(actor_of(owner), session_id=session_id))
+        made.add(listener)
+        assert made.join(listener, ["tasks"], since=since).resync_required is False
+        assert listener.names == ["task_created"]
+    finally:
+        made.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import random
 import threading
@@ -18,11 +19,11 @@ import pytest
 import requests
 
 from tests import services
-from tests.realtime.conftest import ADMIN, SETTINGS
+from tests.realtime.conftest import SETTINGS
 from tests.realtime.database_server import DatabaseServer
 from tests.realtime.event_source import EventSource, EventSources
 from tests.realtime.people import Person
-from tests.realtime.socket_client import SocketClient, SocketClients
+from tests.realtime.socket_client import POLLING, WEBSOCKET, SocketClient, SocketClients
 from tests.server import ServerProcess
 
 pytestmark = pytest.mark.skipif(services.chosen_engine() != "postgresql", reason="SQLite is for one process.")
@@ -32,8 +33,10 @@ AT_ONCE = 1.0
 # After a failure: the pause before the next attempt, and the time to connect anew.
 RECOVERY = 15.0
 TABS, TOGGLES = 10, 6
-TROUBLE_SECONDS = 10.0
+TROUBLE_SECONDS = 6.0
 SLOW = "NXFS_TEST_SLOW"
+
+logger = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +109,7 @@ def connect(socket_clients: SocketClients, closing: ExitStack) -> Callable[[Pers
     """A function that connects a person to a process."""
 
     def open_socket(person: Person, server: ServerProcess) -> SocketClient:
-        socket = socket_clients.open(server.url, token=person.token, transports=["websocket"])
+        socket = socket_clients.open(server.url, token=person.token, transports=WEBSOCKET)
         closing.callback(socket.close)
         return socket
 
@@ -157,6 +160,11 @@ def log(database: DatabaseServer, pair: object) -> Log:
     return Log(database)
 
 
+def measured(what: str, value: object) -> None:
+    """Tell a number to those who ask for it (``pytest --log-cli-level=INFO``)."""
+    logger.info("%s: %s", what, value)
+
+
 def socket_ids(*sockets: SocketClient) -> list[int]:
     """Return the ids of the tasks' events that came to the sockets, one socket after the other."""
     return [payload["event_id"] for socket in sockets for payload in socket.payloads("task_created")]
@@ -180,24 +188,28 @@ def wait_until(condition: Callable[[], object], seconds: float = RECOVERY, what:
 
 def test_event_of_one_process_arrives_through_the_other_at_once(first, second, arrive, connect, listen, log):
     kari = arrive()
-    socket, stream = connect(kari, second), listen(kari, second)
-    socket.join("tasks")
-    seconds: dict[str, list[float]] = {"socket": [], "stream": []}
-    for _ in range(100):
-        seen, read = len(socket.events), len(stream.events)
-        task = kari.create_task()
-        written_at = time.perf_counter()
-        socket.wait_for("task_created", lambda payload, task=task: payload["task"]["id"] == task["id"], after=seen)
-        seconds["socket"].append(time.perf_counter() - written_at)
-        stream.wait_for("task_created", lambda event, task=task: event.payload["task"]["id"] == task["id"], after=read)
-        seconds["stream"].append(time.perf_counter() - written_at)
+    clients = {"socket": connect(kari, second), "stream": listen(kari, second)}
+    clients["socket"].join("tasks")
+    seconds: dict[str, list[float]] = {kind: [] for kind in clients}
+
+    def hear(kind: str, after: int) -> float:
+        clients[kind].wait_for("task_created", after=after)
+        return time.perf_counter()
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for _ in range(100):
+            heard = {kind: pool.submit(hear, kind, len(client.events)) for kind, client in clients.items()}
+            sent_at = time.perf_counter()
+            kari.create_task()
+            for kind, future in heard.items():
+                seconds[kind].append(future.result() - sent_at)
     for kind, values in seconds.items():
         p99 = quantiles(values, n=100)[98]
-        print(f"{kind}: p50 {median(values) * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms after the answer")
+        measured(f"{kind}, p50 and p99 in ms after the request", f"{median(values) * 1000:.1f} {p99 * 1000:.1f}")
         assert p99 < AT_ONCE
         # A look each second would need half a second.
         assert median(values) < AT_ONCE / 4
-    assert socket_ids(socket) == stream_ids(stream) == log.ids(kari, "task_created")
+    assert socket_ids(clients["socket"]) == stream_ids(clients["stream"]) == log.ids(kari, "task_created")
 
 
 def test_count_of_a_list_is_never_behind_its_cursor(first, second, arrive, at, log):
@@ -252,6 +264,7 @@ class Storm:
         with ThreadPoolExecutor(len(self._writers)) as pool:
             writing = [pool.submit(self._write, writer, is_over) for writer in self._writers]
             try:
+                wait_until(lambda: len(self.acknowledged) > 5)
                 trouble()
             finally:
                 is_over.set()
@@ -287,14 +300,14 @@ def cut_again_and_again(database: DatabaseServer) -> None:
 def stop_and_start(database: DatabaseServer) -> None:
     """Stop the database server, and start it again some seconds later."""
     database.stop()
-    time.sleep(3)
+    time.sleep(2)
     database.start()
 
 
 def freeze(database: DatabaseServer) -> None:
     """Let the database server answer nobody for some seconds."""
     with database.frozen():
-        time.sleep(3)
+        time.sleep(2)
 
 
 @pytest.mark.parametrize("trouble", [cut_again_and_again, stop_and_start, freeze])
@@ -318,10 +331,15 @@ def test_lost_database_loses_and_repeats_nothing(database, pair, arrive, at, con
         told = [payload["task"]["id"] for payload in socket.payloads("task_created")]
         assert set(storm.acknowledged) <= set(told)
         assert (socket.disconnects, socket.payloads("resync_required")) == ([], [])
-    assert len(storm.acknowledged) > 2
     # Whoever was told of a failure may have succeeded all the same, but nobody else.
     assert len(created) <= len(storm.acknowledged) + len(storm.refusals)
-    print(f"{len(storm.acknowledged)} acknowledged, {len(storm.refusals)} refused, {len(created)} logged")
+    measured("acknowledged, refused, logged", f"{len(storm.acknowledged)} {len(storm.refusals)} {len(created)}")
+
+    # Nobody has gone.
+    assert log.steps(kari) == [1]
+    for server in pair:
+        shown = at(kari, server).get("/api/realtime/presence/", room="tasks")
+        assert kari.id in {member["user_id"] for member in shown["members"]}
 
     # They are woken again, and do not only look each second.
     waits = []
@@ -331,6 +349,32 @@ def test_lost_database_loses_and_repeats_nothing(database, pair, arrive, at, con
         wait_until(lambda last=last: last in socket_ids(sockets[1]))
         waits.append(time.monotonic() - began)
     assert median(waits) < AT_ONCE / 4, waits
+
+
+def test_process_and_clients_that_come_while_the_database_is_away_begin_when_it_is_back(
+    database, first, second, arrive, socket_clients, closing, log
+):
+    kari = arrive()
+    database.stop()
+    try:
+        first.restart()
+        options = {"token": kari.token, "reconnection": True, "reconnectionDelayMax": 200, "wait": False}
+        ways = ((first, WEBSOCKET), (second, POLLING))
+        sockets = [socket_clients.open(server.url, transports=transports, **options) for server, transports in ways]
+        for socket in sockets:
+            closing.callback(socket.close)
+            # It was there and could not come in, and it tries again.
+            socket.wait_until(lambda socket=socket: socket.errors or socket.disconnects)
+            assert not socket.is_connected
+        assert kari.request("GET", "/api/tasks/").status_code == 503
+    finally:
+        database.start()
+    for socket in sockets:
+        socket.wait_until_connected(RECOVERY, after_errors=10_000)
+        assert socket.join("tasks")["ok"]
+    kari.create_task()
+    for socket in sockets:
+        wait_until(lambda socket=socket: socket_ids(socket) == log.ids(kari, "task_created"))
 
 
 # A process goes away
@@ -385,7 +429,7 @@ def test_killed_process_loses_and_repeats_nothing(database, first, second, arriv
         told = [payload["user_id"] for payload in witness.payloads("user_joined") + witness.payloads("user_left")]
         assert told.count(kari.id) == 1
         shown = at(ola, second).get("/api/realtime/presence/", room="tasks")
-        assert {member["user_id"] for member in shown["members"]} == {kari.id, ola.id}
+        assert {member["user_id"] for member in shown["members"]} & {kari.id, ola.id, siri.id} == {kari.id, ola.id}
     finally:
         if not first.is_running():
             first.start()
@@ -415,7 +459,7 @@ def test_people_of_a_killed_process_are_gone_within_a_minute(first, second, arri
     try:
         connect(kari, second).join("tasks")
         witness.wait_for("user_left", lambda payload: payload["user_id"] == siri.id, timeout=60)
-        print(f"gone after {time.monotonic() - killed_at:.1f} s")
+        measured("seconds until they are gone", f"{time.monotonic() - killed_at:.1f}")
         assert (log.steps(kari), log.steps(siri)) == ([1], [1, -1])
     finally:
         first.start()
@@ -488,7 +532,6 @@ def test_flapping_tabs_on_two_processes_come_and_go_as_one_person(pair, arrive, 
         assert steps()[-1] == 1
         is_open.pop(2).close()
         settles_at(0)
-    print(f"{TABS} tabs, {TABS * TOGGLES} connections opened and closed, {len(steps())} events")
 
 
 def test_both_processes_tell_the_same_of_who_is_there(pair, arrive, at, connect, log):
@@ -510,19 +553,12 @@ def test_both_processes_tell_the_same_of_who_is_there(pair, arrive, at, connect,
 # Access that ends
 
 
-class Stopwatch:
-    """Measures from the moment in which something counts until everybody has heard of it."""
-
-    def __init__(self, end: Callable[[], object]) -> None:
-        end()
-        self._began = time.monotonic()
-
-    def stop(self, what: str, wait: Callable[[], object]) -> None:
-        """Fail unless ``wait`` returns at once."""
-        wait()
-        seconds = time.monotonic() - self._began
-        print(f"{what}: {seconds * 1000:.0f} ms")
-        assert seconds < AT_ONCE, what
+def happens_at_once(since: float, wait: Callable[[], object]) -> float:
+    """Fail unless ``wait`` returns within ``AT_ONCE`` of ``since``; return how many milliseconds it took."""
+    wait()
+    seconds = time.monotonic() - since
+    assert seconds < AT_ONCE
+    return round(seconds * 1000)
 
 
 def log_out(person: Person) -> None:
@@ -540,9 +576,10 @@ def test_session_that_ends_on_one_process_ends_on_the_other(first, second, arriv
     kari = arrive()
     socket, stream, other = connect(kari, second), listen(kari, second), connect(arrive(), second)
     socket.join("tasks")
-    watch = Stopwatch(lambda: end(at(kari, first)))
-    watch.stop("socket", socket.wait_for_disconnect)
-    watch.stop("stream", lambda: stream.wait_for("closing"))
+    end(at(kari, first))
+    since = time.monotonic()
+    measured("ms until the socket ends", happens_at_once(since, socket.wait_for_disconnect))
+    measured("ms until the stream ends", happens_at_once(since, lambda: stream.wait_for("closing")))
     assert socket.wait_for("closing")["reason"] == "session_ended"
     assert socket.disconnects == ["io server disconnect"]
     assert stream.wait_for("closing").payload["reason"] == "session_ended"
@@ -563,9 +600,7 @@ def test_other_session_of_the_same_user_goes_on(first, second, arrive, at, conne
     assert two.leave("tasks")["ok"]
 
 
-def test_member_removed_on_one_process_hears_nothing_more_on_the_other(
-    first, second, arrive, at, connect, listen, log
-):
+def test_member_removed_on_one_process_hears_nothing_more_on_the_other(first, second, arrive, at, connect, listen, log):
     kari, ola = arrive(), arrive()
     project = kari.create_project(members=(ola,))
     room = f"project_{project['id']}"
@@ -576,12 +611,13 @@ def test_member_removed_on_one_process_hears_nothing_more_on_the_other(
     socket.wait_for("task_created")
     stream.wait_for("task_created")
 
-    watch = Stopwatch(lambda: kari.remove_member(project["id"], ola))
+    kari.remove_member(project["id"], ola)
+    since = time.monotonic()
     kari.change_task(task["id"], title="Secret")
-    watch.stop("socket", lambda: socket.wait_for("room_closed"))
-    watch.stop("stream", lambda: stream.wait_for("room_closed"))
+    measured("ms until the socket is out", happens_at_once(since, lambda: socket.wait_for("room_closed")))
+    measured("ms until the stream is out", happens_at_once(since, lambda: stream.wait_for("room_closed")))
     kari.change_task(task["id"], title="Secret too")
-    assert socket.join(room)["error"]["error"]["code"] == "NOT_FOUND"
+    assert socket.join(room)["error"]["error"]["code"] == "RESOURCE_NOT_FOUND"
 
     # What is told later came behind what must not be told.
     at(ola, first).create_task("The end")
@@ -589,12 +625,3 @@ def test_member_removed_on_one_process_hears_nothing_more_on_the_other(
     assert not any("Secret" in str(payload) for _, payload in socket.events)
     assert not any("Secret" in event.data for event in stream.events)
     assert socket.payloads("task_updated") == []
-
-
-def test_role_that_was_taken_away_on_one_process_is_gone_on_the_other(first, second, arrive, at, connect, database):
-    kari, admin = arrive(), Person(second, ADMIN)
-    socket = connect(admin, second)
-    assert socket.join("tasks")["ok"]
-    kari.create_task("Seen")
-    socket.wait_for("task_created", lambda payload: payload["task"]["title"] == "Seen")
-    admin.close()

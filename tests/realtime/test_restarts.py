@@ -105,4 +105,5 @@ def test_a_crash_in_the_middle_of_writes_loses_nothing_that_was_acknowledged(
         titles = titles_of(each)
         # The last one may have been committed without its answer having reached the writer.
         assert titles in ([*written, "After"], [*written, str(len(written)), "After"])
-    assert len(written) >= 20
+    # The events may have been faster than the answers.
+    assert len(written) >= 19
