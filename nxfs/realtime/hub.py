@@ -35,7 +35,9 @@ from nxfs.realtime.schemas.events import EVENTS
 
 MOST_ROOMS = 50
 MOST_CONNECTIONS_OF_A_USER = 50
-MOST_MEMBERS_SHOWN = 100
+# Of a room's members: in the answer to joining, which costs memory for each client, and for those who ask for them.
+MOST_MEMBERS_ANSWERED = 50
+MOST_MEMBERS_SHOWN = 250
 # For how long the members of a room with more than that are remembered.
 LARGE_ROOM_SECONDS = 1.0
 # A message for more clients than this lets others run in between.
@@ -52,6 +54,9 @@ MOST_REMEMBERED = 100_000
 SESSIONS_AT_ONCE = 100
 NO_ACCESS = Text("You no longer have access to this.", "Du har ikke lenger tilgang til dette.")
 _KEY = "nxfs.realtime"
+
+# Some of those who are in a room, and how many are.
+Members = tuple[list[dict[str, object]], int]
 
 log = structlog.get_logger("nxfs.realtime")
 
@@ -77,7 +82,9 @@ class Hub:
         self._greenlets: list[Greenlet] = []
         # Sessions that ended a moment ago: somebody may be connecting with one that was read before.
         self._ended: TTLCache[int, None] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
-        self._large_rooms: TTLCache[str, tuple[list[dict[str, object]], int]] = TTLCache(1000, LARGE_ROOM_SECONDS)
+        self._large_rooms: TTLCache[tuple[str, int], tuple[list[dict[str, object]], int]] = TTLCache(
+            1000, LARGE_ROOM_SECONDS
+        )
         # What else is to be looked at every few seconds.
         self.checks: list[Callable[[], object]] = []
         self._tail = Tail(app, self)
@@ -221,23 +228,23 @@ class Hub:
             self._take_out(connection, name)
             self.presence.leave(connection.id, name)
 
-    def members(self, room: str) -> tuple[list[dict[str, object]], int]:
-        """Return who is in ``room`` as clients see it, the first ``MOST_MEMBERS_SHOWN`` that came, and how many are.
+    def members(self, room: str, *, most: int = MOST_MEMBERS_ANSWERED) -> Members:
+        """Return who is in ``room`` as clients see it, the first ``most`` that came, and how many are.
 
         Everybody who joins is answered with it: it is made by hand, since a schema takes ten times as long, and of a
         large room anew only now and then.
         """
-        remembered: tuple[list[dict[str, object]], int] | None = self._large_rooms.get(room)
+        remembered: Members | None = self._large_rooms.get((room, most))
         if remembered is not None:
             return remembered
         since = self.presence.members(room)
-        shown = list(islice(since, MOST_MEMBERS_SHOWN))
+        shown = list(islice(since, most))
         profiles = self.profiles.get(shown)
         members = [
             {**profiles[user_id], "since": clock.to_wire(since[user_id])} for user_id in shown if user_id in profiles
         ]
-        if len(since) > MOST_MEMBERS_SHOWN:
-            self._large_rooms[room] = members, len(since)
+        if len(since) > most:
+            self._large_rooms[room, most] = members, len(since)
         return members, len(since)
 
     def show_presence(self, actor: Actor, *, room: str, count_only: bool) -> dict[str, object]:

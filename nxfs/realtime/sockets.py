@@ -45,7 +45,7 @@ from nxfs.realtime.connections import (
     Reason,
 )
 from nxfs.realtime.errors import UnknownMessageError
-from nxfs.realtime.hub import Hub
+from nxfs.realtime.hub import MOST_MEMBERS_SHOWN, Hub
 from nxfs.realtime.renderings import Message
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.realtime.schemas.messages import MESSAGES
@@ -260,7 +260,8 @@ class Sockets(Namespace):
             raise
         if values["presence"] and room in connection.rooms:
             connection.presence_rooms |= {room}
-            state = {"room": room, "version": joined.last_event_id, "count": count, "members": members}
+            present, _ = self._hub.members(room, most=MOST_MEMBERS_SHOWN)
+            state = {"room": room, "version": joined.last_event_id, "count": count, "members": present}
             connection.tell("presence_state", state)
         return {
             "room": room,

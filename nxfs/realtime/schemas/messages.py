@@ -43,7 +43,7 @@ class JoinedRoomSchema(Schema):
     members = ma.fields.List(
         ma.fields.Nested(MemberSchema),
         required=True,
-        metadata={"description": "Who is here, yourself included; at most 100, the first by when they came."},
+        metadata={"description": "Who is here, yourself included; at most 50, the first by when they came."},
     )
     member_count = ma.fields.Integer(required=True, metadata={"example": 1})
 

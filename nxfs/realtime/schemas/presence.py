@@ -38,5 +38,5 @@ class PresenceSchema(Schema):
     members = ma.fields.List(
         ma.fields.Nested(MemberSchema),
         required=True,
-        metadata={"description": "The first 100 by when they came; empty with count_only."},
+        metadata={"description": "The first 250 by when they came; empty with count_only."},
     )
