@@ -15,6 +15,9 @@ from tests.realtime.polling import Polling
 from tests.realtime.socket_client import SocketClient, SocketClients
 from tests.server import ServerProcess
 
+# The page knows no database; a browser is slow.
+collect_ignore = [] if services.chosen_engine() == "sqlite" else ["test_live_page.py"]
+
 ADMIN = "boss@example.com"
 FRONT_END = "https://front.example"
 SETTINGS = {
