@@ -45,8 +45,9 @@ from nxfs.realtime.connections import (
     Reason,
 )
 from nxfs.realtime.errors import UnknownMessageError
-from nxfs.realtime.hub import MOST_MEMBERS_SHOWN, Hub
+from nxfs.realtime.hub import Hub
 from nxfs.realtime.renderings import Message
+from nxfs.realtime.roll import MOST_SHOWN
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.realtime.schemas.messages import MESSAGES
 from nxfs.realtime.websockets import LAST_WORDS_SECONDS
@@ -172,7 +173,7 @@ class Sockets(Namespace):
         self._hub = hub
         self._arrivals = Arrivals(app)
         self._strangers: set[str] = set()
-        hub.checks.append(self.expel_strangers)
+        hub.access.checks.append(self.expel_strangers)
 
     def trigger_event(self, event: str, *args: Any) -> Any:
         """Handle what a client does, one thing after the other for each client, and return the acknowledgement."""
@@ -252,7 +253,7 @@ class Sockets(Namespace):
         room, was_inside = values["room"], values["room"] in connection.rooms
         joined = self._hub.join(connection, [room], since=values["since"])
         try:
-            members, count = self._hub.members(room)
+            members, count = self._hub.roll.call(room)
         except BaseException:
             # The client takes the room for one that it is not in.
             if not was_inside:
@@ -260,7 +261,7 @@ class Sockets(Namespace):
             raise
         if values["presence"] and room in connection.rooms:
             connection.presence_rooms |= {room}
-            present, _ = self._hub.members(room, most=MOST_MEMBERS_SHOWN)
+            present, _ = self._hub.roll.call(room, most=MOST_SHOWN)
             state = {"room": room, "version": joined.last_event_id, "count": count, "members": present}
             connection.tell("presence_state", state)
         return {
@@ -291,7 +292,7 @@ class Sockets(Namespace):
         arrival = self._arrivals.admit(values["token"])
         if arrival.actor.id != connection.actor.id:
             raise AuthenticationRequiredError
-        self._hub.require_live(arrival.actor)
+        self._hub.access.require_live(arrival.actor)
         connection.prolong(arrival.actor, arrival.expires_at)
         return {"expires_at": clock.to_wire(arrival.expires_at)}
 

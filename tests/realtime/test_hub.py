@@ -16,7 +16,7 @@ from nxfs.core import event_log, event_tail
 from nxfs.core.errors import NotFoundError
 from nxfs.core.event_log import LoggedEvent
 from nxfs.core.transaction import transaction
-from nxfs.realtime import backlog, hub, renderings
+from nxfs.realtime import backlog, connections, hub, renderings
 from nxfs.realtime.errors import RoomNotFoundError, TooManyConnectionsError, TooManyRoomsError
 from nxfs.realtime.hub import Hub
 from nxfs.realtime.schemas.events import EVENTS
@@ -100,7 +100,7 @@ def test_removed_member_is_told_and_taken_out_and_hears_nothing_more(desk):
     projects.remove_member(actor=actor_of(owner), project_id=project_id, user_id=member.id)
     rename(owner, task_id)
     desk.follow()
-    desk.hub._check_access([listener], [room])
+    desk.hub.access.check_rooms([listener], [room])
 
     assert listener.names == ["project_member_removed"]
     assert [name for name, _ in listener.told] == ["room_closed"]
@@ -312,7 +312,7 @@ def test_ended_session_ends_its_connections_and_no_new_one_comes_in(desk):
     assert first.actor.session_id != second.actor.session_id
     sessions.sign_out(actor=first.actor, refresh_token=None)
     desk.follow()
-    assert (first.reason, second.reason) == (hub.SESSION_ENDED, None)
+    assert (first.reason, second.reason) == (connections.SESSION_ENDED, None)
     with pytest.raises(Exception, match="session has ended"):
         desk.hub.add(Listener(first.actor))
 

@@ -31,7 +31,7 @@ def test_who_loses_a_room_hears_first_why(app: Flask, monkeypatch: pytest.Monkey
     def render_slowly(*arguments: Any) -> Any:
         messages = original(*arguments)
         # Meanwhile everybody's rooms are looked at, as every few seconds.
-        checks.append(gevent.spawn(desk.hub._check_access, [listener], [room]))
+        checks.append(gevent.spawn(desk.hub.access.check_rooms, [listener], [room]))
         gevent.sleep(0.01)
         return messages
 
