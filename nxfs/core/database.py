@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,7 +204,7 @@ def _engine_options(config: Config, url: URL) -> dict[str, Any]:
 def init_app(app: Flask) -> None:
     """Attach the statement counter and, on SQLite, pragmas, real transactions and the statement time limit."""
     # Before Flask-SQLAlchemy closes the session: what was answered must not fail because the connection is lost then.
-    app.teardown_appcontext(lambda error: end_reading() if db.session.registry.has() else None)
+    app.teardown_appcontext(lambda error: _close_session() if db.session.registry.has() else None)
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", _count_statement)
@@ -213,8 +214,20 @@ def init_app(app: Flask) -> None:
 
 def end_reading() -> None:
     """Roll the session back, which gives its connection to the pool; one that was lost has nothing left to undo."""
-    try:
+    with _lost_connections_forgiven():
         db.session.rollback()
+
+
+def _close_session() -> None:
+    # Not rolled back, which would make objects unreadable that outlive the context.
+    with _lost_connections_forgiven():
+        db.session.close()
+
+
+@contextmanager
+def _lost_connections_forgiven() -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise

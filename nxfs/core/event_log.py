@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,16 @@ class LoggedEvent:
     occurred_at: datetime
 
 
+_COLUMNS = (
+    EventRecord.id,
+    EventRecord.type,
+    EventRecord.actor_id,
+    EventRecord.audience,
+    EventRecord.payload,
+    EventRecord.occurred_at,
+)
+
+
 def append(session: Session, events: Sequence[dict[str, Any]]) -> None:
     """Write ``events`` (columns of the log) as the last thing before the commit; later commits get larger ids."""
     if session.get_bind().dialect.name == "postgresql":
@@ -61,18 +71,17 @@ def append(session: Session, events: Sequence[dict[str, Any]]) -> None:
 
 def read_after(position: int, *, limit: int, until: int | None = None) -> list[LoggedEvent]:
     """Return the first ``limit`` events with ids above ``position``, and not above ``until``, in their order."""
-    columns = (
-        EventRecord.id,
-        EventRecord.type,
-        EventRecord.actor_id,
-        EventRecord.audience,
-        EventRecord.payload,
-        EventRecord.occurred_at,
-    )
-    statement = select(*columns).where(EventRecord.id > position).order_by(EventRecord.id).limit(limit)
+    statement = select(*_COLUMNS).where(EventRecord.id > position).order_by(EventRecord.id).limit(limit)
     if until is not None:
         statement = statement.where(EventRecord.id <= until)
     return [LoggedEvent(*row) for row in db.session.execute(statement)]
+
+
+def read_newest(types: Collection[str], *, until: int, limit: int) -> list[LoggedEvent]:
+    """Return the last ``limit`` events of these types with ids not above ``until``, in their order."""
+    statement = select(*_COLUMNS).where(EventRecord.id <= until, EventRecord.type.in_(types))
+    rows = db.session.execute(statement.order_by(EventRecord.id.desc()).limit(limit)).all()
+    return [LoggedEvent(*row) for row in reversed(rows)]
 
 
 def last_id() -> int:

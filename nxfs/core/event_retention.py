@@ -10,6 +10,7 @@ from nxfs.core import clock, event_log
 from nxfs.core.event_log import EventRecord
 from nxfs.core.settings import setting
 from nxfs.core.transaction import release_connection, transaction
+from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
 
 BATCH = 1_000
@@ -30,6 +31,8 @@ def prune() -> int:
         with transaction() as tx:
             doomed = delete(EventRecord).where(EventRecord.id < min(first + BATCH, boundary))
             total += tx.session.execute(doomed.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+        # On SQLite a batch holds up the whole process.
+        let_others_run()
 
 
 def _first_to_keep() -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from nxfs.core import event_log
 from nxfs.core.event_log import LoggedEvent
+from nxfs.core.transaction import release_connection
 from nxfs.extensions import db
 
 # Others tell of what they have logged; should that fail, it is found after this time.
@@ -30,7 +31,7 @@ class Follower(Protocol):
     """What events are handed to."""
 
     def handle(self, events: Sequence[LoggedEvent]) -> None:
-        """Hand the events on. When it fails, nothing was handed on, and it is called again with the same events."""
+        """Hand the events on. When it fails it is called again with the same, and passes over those it has done."""
 
 
 class Tail:
@@ -62,6 +63,8 @@ class Tail:
         events = event_log.read_after(self.position, limit=BATCH)
         if not events:
             return False
+        # The follower may have to wait for others who need a connection.
+        release_connection()
         self._follower.handle(events)
         self.position = events[-1].id
         return len(events) == BATCH

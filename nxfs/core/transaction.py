@@ -39,6 +39,7 @@ class Transaction:
         self._entries: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], object]] = []
         self._last_steps: list[tuple[str, Callable[[], object]]] = []
+        self._is_in_last_steps = False
 
     def emit(self, event: Event, *, actor_id: int | None) -> None:
         """Write ``event`` to the event log when this transaction commits."""
@@ -89,7 +90,10 @@ class Transaction:
         """Call ``step`` right before the commit: for rows that many transactions write, so that none is locked long.
 
         All transactions take their last steps in the order of the names, and cannot wait for each other in a circle.
+        Raises ``RuntimeError`` when a last step calls it.
         """
+        if self._is_in_last_steps:
+            raise RuntimeError(f"The last steps are being taken: it is too late to add '{name}' to them.")
         self._last_steps.append((name, step))
 
     def revise(self, subject: str) -> None:
@@ -100,6 +104,8 @@ class Transaction:
 
     def _commit(self) -> None:
         self.session.flush()
+        # One that is added from here on would never be taken.
+        self._is_in_last_steps = True
         for _, step in sorted(self._last_steps, key=itemgetter(0)):
             step()
         if self._entries:

@@ -10,6 +10,7 @@ import structlog
 from cachetools import TTLCache
 from flask import Flask
 from gevent.lock import RLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from nxfs.auth.service import authentication, last_seen
 from nxfs.core import clock
@@ -27,6 +28,8 @@ TICK_SECONDS = 1.0
 # How often everything is looked at of which nobody may have told: sessions that run out by themselves.
 CHECK_SECONDS = 10.0
 SESSIONS_AT_ONCE = 100
+# After a failure of the database.
+RETRY_SECONDS = 0.5
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 100_000
 USER_CHANGES = frozenset({"user_updated", "user_deactivated", "permission_granted", "permission_revoked"})
@@ -94,11 +97,11 @@ class Access:
             connection.end(SESSION_ENDED)
         affected = [each for each in connections if each.actor.id in changed]
         if affected:
-            gevent.spawn(self.look_again, affected)
+            gevent.spawn(self._insist, self.look_again, affected)
         for room in map(rooms.project_room, project_ids):
             inside = self._registry.inside(room)
             if inside:
-                gevent.spawn(self.check_rooms, inside, [room])
+                gevent.spawn(self._insist, self.check_rooms, inside, [room])
 
     def look_again(self, connections: Collection[Connection]) -> None:
         """Read anew whose sessions these are; end those that have ended, and take others out of what is closed."""
@@ -114,9 +117,12 @@ class Access:
     def check_rooms(self, connections: Iterable[Connection], names: Collection[str]) -> None:
         """Take ``connections`` out of those of the rooms that they may no longer be in."""
         parsed, wanted = [rooms.parse(name) for name in names], set(connections)
+        project_ids = [room.subject_id for room in parsed if room.kind == "project"]
+        with self._app.app_context():
+            self._memberships.load(project_ids)
         # Not while events are handed on: who is no longer a member hears of that first.
         with self._registry.handing_on, self._app.app_context():
-            self._memberships.load(room.subject_id for room in parsed if room.kind == "project")
+            self._memberships.load(project_ids)
             for room in parsed:
                 for connection in wanted & self._registry.inside(room.name):
                     if not self._memberships.may_enter(connection.actor, room):
@@ -153,6 +159,16 @@ class Access:
                 connection.warn_at = None
                 connection.tell("token_expiring", EVENTS["token_expiring"].dump({"expires_at": connection.expires_at}))
         last_seen.note({connection.actor.id for connection in connections})
+
+    def _insist(self, look: Callable[..., None], *args: object) -> None:
+        """Call ``look`` until the database has answered it."""
+        while True:
+            try:
+                look(*args)
+                return
+            except SQLAlchemyError as error:
+                log.error("looking at access failed", exc_info=error)
+                gevent.sleep(RETRY_SECONDS)
 
     def _take_over(self, connection: Connection, actor: Actor | None) -> None:
         if actor is None:

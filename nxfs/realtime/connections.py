@@ -94,7 +94,9 @@ class Connection(ABC):
         """Send what was kept, and go on."""
         held, self._held = self._held or [], None
         for message, room in held:
-            self.send(message, room)
+            # It may have been taken out of the room meanwhile.
+            if room in self.rooms:
+                self.send(message, room)
 
     def catch_up(self) -> None:
         """Wait until the client has taken most of what waits for it; end the connection when it does not."""

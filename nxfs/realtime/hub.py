@@ -22,15 +22,15 @@ from nxfs.core.transaction import release_connection
 from nxfs.realtime import rooms
 from nxfs.realtime.access import Access
 from nxfs.realtime.backlog import PASSING, Backlog
-from nxfs.realtime.connections import SERVER_DRAINING, Connection
+from nxfs.realtime.connections import SERVER_DRAINING, TOO_SLOW, Connection
 from nxfs.realtime.errors import RoomNotFoundError, TooManyConnectionsError, TooManyRoomsError
 from nxfs.realtime.presence import Presence
 from nxfs.realtime.profiles import Profiles
 from nxfs.realtime.renderings import Message, project_ids_of, render, rooms_of
 from nxfs.realtime.roll import Roll
 from nxfs.realtime.rooms import Memberships, Room
+from nxfs.realtime.schemas.messages import MOST_ROOMS
 
-MOST_ROOMS = 50
 MOST_CONNECTIONS_OF_A_USER = 50
 # A message for more clients than this lets others run in between.
 CLIENTS_AT_ONCE = 250
@@ -62,6 +62,9 @@ class Hub:
         self._memberships = Memberships()
         self._backlog = Backlog(self._memberships)
         self._greenlets: list[Greenlet] = []
+        # The last thing that each user did in rooms where presence_diff is still to tell of it, and who tells it.
+        self._untold_presence: dict[str, dict[int, LoggedEvent]] = {}
+        self._telling_presence: Greenlet | None = None
         self._tail = Tail(app, self)
         self.handing_on = RLock()
         self.is_starting = False
@@ -178,9 +181,15 @@ class Hub:
 
         Raises as ``require_rooms`` does.
         """
+        # What has to be read is read before the lock, for which all events wait.
+        self.require_rooms(connection, names)
+        release_connection()
         # Not while a batch of events is handed on: each event is either before the connection came in, or after it.
         with self.handing_on:
             wanted = self.require_rooms(connection, names)
+            if self._connections.get(connection.id) is not connection:
+                # It ended while it waited: nobody would take it out again.
+                raise RoomNotFoundError
             before = dict(connection.rooms)
             position = self.position
             for room in wanted:
@@ -233,6 +242,8 @@ class Hub:
             messages = render(heard, self._memberships) if heard else {}
             release_connection()
             for number, event in enumerate(events, 1):
+                if event.id <= self.position:
+                    continue
                 self._backlog.add(event)
                 self.position = event.id
                 if event.type in PASSING:
@@ -254,9 +265,17 @@ class Hub:
                     targets[connection] = room
         for number, (connection, room) in enumerate(targets.items(), 1):
             if message.viewers.include(connection.actor) and room in connection.rooms:
-                connection.push(message, room)
+                self._push_to(connection, message, room)
             if number % CLIENTS_AT_ONCE == 0:
                 gevent.sleep(0)
+
+    def _push_to(self, connection: Connection, message: Message, room: str) -> None:
+        try:
+            connection.push(message, room)
+        except Exception as error:
+            # A defect of ours with one client: nobody else's events shall wait for it, and it gets them by resuming.
+            log.error("event cannot be sent", event_id=message.event_id, exc_info=error)
+            connection.end(TOO_SLOW)
 
     def _tell_missed(
         self, connection: Connection, wanted: Sequence[Room], before: dict[str, int], since: int, position: int
@@ -265,27 +284,51 @@ class Hub:
         if since > position and since > event_log.last_id():
             # It comes from another database, or from none.
             return False
-        missed = self._backlog.missed([room.name for room in wanted], since, position)
-        if missed is None:
-            return False
-        for message in missed:
-            connection.catch_up()
-            # What came through another room was told already.
-            is_known = any(before.get(room, message.event_id) < message.event_id for room in message.rooms)
-            room = next((each.name for each in wanted if each.name in message.rooms), None)
-            if room in connection.rooms and not is_known and message.viewers.include(connection.actor):
-                connection.send(message, room)
-        return True
+        names, told = [room.name for room in wanted], since
+        while True:
+            changes, missed = self._backlog.changes, self._backlog.missed(names, told, position)
+            if missed is None:
+                return False
+            for message in missed:
+                connection.catch_up()
+                if self._backlog.changes != changes and message.event_id != told:
+                    # Who may see what, and what it looks like, is asked again.
+                    break
+                told = message.event_id
+                # What came through another room was told already.
+                is_known = any(before.get(room, message.event_id) < message.event_id for room in message.rooms)
+                room = next((name for name in names if name in message.rooms), None)
+                if room in connection.rooms and not is_known and message.viewers.include(connection.actor):
+                    connection.send(message, room)
+            else:
+                return True
 
     def _tell_presence(self, events: Sequence[LoggedEvent]) -> None:
-        """Send one ``presence_diff`` for each room in which somebody wants it."""
-        for room in {event.payload["room"] for event in events}:
+        """Have a ``presence_diff`` sent in each room in which somebody wants it: one after the other, in order."""
+        for event in events:
+            room = event.payload["room"]
             if any(room in each.presence_rooms for each in self._rooms.get(room, ())):
-                gevent.spawn(self._send_difference, room, [each for each in events if each.payload["room"] == room])
+                # Only the last thing that a user did counts.
+                self._untold_presence.setdefault(room, {})[event.payload["user_id"]] = event
+        if self._untold_presence and (self._telling_presence is None or self._telling_presence.dead):
+            self._telling_presence = gevent.spawn(self._send_differences)
+
+    def _send_differences(self) -> None:
+        while self._untold_presence and not self.is_draining:
+            room = next(iter(self._untold_presence))
+            events = self._untold_presence.pop(room)
+            try:
+                with self._app.app_context():
+                    self._send_difference(room, list(events.values()))
+            except Exception as error:
+                # The database may be away. What happened meanwhile is newer; other rooms come first.
+                log.error("telling who came and went failed", room=room, exc_info=error)
+                self._untold_presence[room] = events | self._untold_presence.pop(room, {})
+                gevent.sleep(RETRY_SECONDS)
 
     def _send_difference(self, room: str, events: Sequence[LoggedEvent]) -> None:
-        with self._app.app_context():
-            payload = self.roll.difference(room, events)
+        payload = self.roll.difference(room, events)
+        # Nobody runs in between: what is told is what is so.
         for connection in self.inside(room):
             if room in connection.presence_rooms:
                 connection.tell("presence_diff", payload)

@@ -7,7 +7,7 @@ who may get it is asked at that moment too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from nxfs.core.actor import Actor
 from nxfs.core.event_log import LoggedEvent
 from nxfs.notifications import queries as notifications
-from nxfs.realtime.rooms import TASKS, Memberships, project_room, user_room
+from nxfs.realtime.rooms import TASKS, Memberships, parse, project_room, user_room
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.tasks.queries import categories, projects, tasks
 
@@ -32,12 +32,13 @@ class Viewers:
     user_ids: frozenset[int] = frozenset()
     everybody: bool = False
     admins: bool = False
-    # Who knows already.
+    # Who knows already, and admins where it is not true for them.
     but_not: int | None = None
+    not_admins: bool = False
 
     def include(self, actor: Actor) -> bool:
         """True when ``actor`` may get it."""
-        if actor.id == self.but_not:
+        if actor.id == self.but_not or (self.not_admins and actor.is_admin):
             return False
         return self.everybody or actor.id in self.user_ids or (self.admins and actor.is_admin)
 
@@ -78,7 +79,8 @@ class Found:
     categories: Mapping[int, Any]
     notifications: Mapping[int, Any]
     unread: Mapping[int, int]
-    memberships: Memberships
+    # Of projects, all at one moment.
+    people: Mapping[int, frozenset[int]]
 
 
 # Which id of an event's payload is needed to show it, and where it is looked up.
@@ -96,6 +98,8 @@ _SHOWN = {
 def project_ids_of(events: Iterable[LoggedEvent]) -> set[int]:
     """Return the projects that the audiences and payloads of ``events`` name."""
     named = {event.payload["project_id"] for event in events if event.payload.get("project_id") is not None}
+    visited = [parse(event.payload["room"]) for event in events if "room" in event.payload]
+    named |= {room.subject_id for room in visited if room.kind == "project"}
     return named | {subject for event in events for subject in _subjects(event.audience, "project")}
 
 
@@ -116,13 +120,13 @@ def rooms_of(event: LoggedEvent) -> tuple[str, ...]:
 
 def render(events: Sequence[LoggedEvent], memberships: Memberships) -> dict[int, list[Message]]:
     """Return the messages of each event by its id, in a handful of statements for all of them."""
-    memberships.load(project_ids_of(events))
-    found = _find(events, memberships)
-    memberships.load(row.project for row in found.tasks.values() if row.project is not None)
+    found = _find(events)
+    shown = {row.project for row in found.tasks.values() if row.project is not None}
+    found = replace(found, people=memberships.people_of(project_ids_of(events) | shown))
     return {event.id: _render_one(event, found) for event in events}
 
 
-def _find(events: Sequence[LoggedEvent], memberships: Memberships) -> Found:
+def _find(events: Sequence[LoggedEvent]) -> Found:
     ids: dict[str, set[int]] = {"task_id": set(), "project_id": set(), "category_id": set(), "notification_id": set()}
     for event in events:
         if event.type in _SHOWN:
@@ -135,7 +139,7 @@ def _find(events: Sequence[LoggedEvent], memberships: Memberships) -> Found:
         categories=categories.find_categories(ids["category_id"]) if ids["category_id"] else {},
         notifications=notifications.find_pushed(sorted(ids["notification_id"])) if ids["notification_id"] else {},
         unread=notifications.count_unread_of(readers) if readers else {},
-        memberships=memberships,
+        people={},
     )
 
 
@@ -172,16 +176,18 @@ def _task_created(event: LoggedEvent, found: Found) -> list[Message]:
 def _task_updated(event: LoggedEvent, found: Found) -> list[Message]:
     task_id = event.payload["task_id"]
     task = found.tasks.get(task_id)
+    gone = {"task_id": task_id, "deleted_by": event.actor_id, "reason": "access_ended"}
     if task is None:
-        return []
+        # It is gone already, which its last audience will hear of; who heard of it before hears it here.
+        heard = Viewers(_heard(event.audience, found))
+        return [_message(event, "task_deleted", rooms_of(event), heard, **gone)]
     viewers = _viewers_of_task(task, found)
     values = {"task_id": task_id, "task": task, "updated_by": event.actor_id}
     messages = [_message(event, "task_updated", rooms_of(event), viewers, **values)]
     # Whoever saw it before and does not any longer: on that screen it has to go.
     lost = _heard(event.audience, found) - viewers.user_ids
     if lost:
-        values = {"task_id": task_id, "deleted_by": event.actor_id, "reason": "access_ended"}
-        messages.append(_message(event, "task_deleted", rooms_of(event), Viewers(lost), **values))
+        messages.append(_message(event, "task_deleted", rooms_of(event), Viewers(lost, not_admins=True), **gone))
     return messages
 
 
@@ -252,8 +258,10 @@ def _notifications_read(event: LoggedEvent, found: Found) -> list[Message]:
 
 def _presence(event: LoggedEvent, found: Found) -> list[Message]:
     user_id = event.payload["user_id"]
-    # Who is in the room may see who else is.
-    viewers = Viewers(everybody=True, but_not=user_id)
+    # Who may be in the room may see who else is.
+    room = parse(event.payload["room"])
+    people = found.people[room.subject_id] if room.kind == "project" else frozenset()
+    viewers = Viewers(people, everybody=room.kind == TASKS, admins=True, but_not=user_id)
     return [_message(event, event.type, rooms_of(event), viewers, user_id=user_id)]
 
 
@@ -277,18 +285,18 @@ RENDERINGS: Mapping[str, Callable[[LoggedEvent, Found], list[Message]]] = {
 
 
 def _viewers_of_task(task: Any, found: Found) -> Viewers:
-    people = found.memberships.of(task.project) if task.project is not None else frozenset()
+    people = found.people[task.project] if task.project is not None else frozenset()
     own = {user_id for user_id in (task.user_id, task.assignee_id) if user_id is not None}
     return Viewers(people | own, admins=True)
 
 
 def _viewers_of_project(event: LoggedEvent, found: Found) -> Viewers:
-    return Viewers(found.memberships.of(event.payload["project_id"]), admins=True)
+    return Viewers(found.people[event.payload["project_id"]], admins=True)
 
 
 def _heard(audience: Sequence[str], found: Found) -> frozenset[int]:
     """Return the users that the audience names, and those who work on the projects that it names."""
-    people = [found.memberships.of(project_id) for project_id in _subjects(audience, "project")]
+    people = [found.people[project_id] for project_id in _subjects(audience, "project")]
     return frozenset(_subjects(audience, "user")).union(*people)
 
 

@@ -32,25 +32,34 @@ class Roll:
     def __init__(self, presence: Presence, profiles: Profiles) -> None:
         self._presence = presence
         self._profiles = profiles
-        self._large_rooms: TTLCache[tuple[str, int], Members] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
+        self._large_rooms: TTLCache[str, Members] = TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
 
     def call(self, room: str, *, most: int = MOST_ANSWERED) -> Members:
         """Return who is in ``room`` as clients see it, the first ``most`` that came, and how many are.
 
-        Everybody who joins is answered with it: it is made by hand, since a schema takes ten times as long, and of a
-        large room anew only now and then.
+        Everybody who joins is answered with it: it is made by hand, since a schema takes ten times as long, and the
+        short answer of a large room anew only now and then. Anything longer is what differences are told of next, and
+        is as the room is at the moment of returning.
         """
-        remembered: Members | None = self._large_rooms.get((room, most))
+        remembered: Members | None = self._large_rooms.get(room) if most == MOST_ANSWERED else None
         if remembered is not None:
             return remembered
-        since = self._presence.members(room)
-        shown = list(islice(since, most))
-        profiles = self._profiles.get(shown)
+        profiles: dict[int, dict[str, Any] | None] = {}
+        while True:
+            since = self._presence.members(room)
+            shown = list(islice(since, most))
+            missing = [user_id for user_id in shown if user_id not in profiles]
+            if not missing:
+                break
+            # While they are read people come and go, and are told of: who is there is asked again afterwards.
+            profiles |= dict.fromkeys(missing) | self._profiles.get(missing)
         members = [
-            {**profiles[user_id], "since": clock.to_wire(since[user_id])} for user_id in shown if user_id in profiles
+            {**profile, "since": clock.to_wire(since[user_id])}
+            for user_id in shown
+            if (profile := profiles[user_id]) is not None
         ]
-        if len(since) > most:
-            self._large_rooms[room, most] = members, len(since)
+        if most == MOST_ANSWERED and len(since) > most:
+            self._large_rooms[room] = members, len(since)
         return members, len(since)
 
     def read(self, room: str, *, count_only: bool) -> dict[str, Any]:
@@ -61,12 +70,17 @@ class Roll:
         return {"room": room, "count": queries.count_members(room), "members": members}
 
     def difference(self, room: str, events: Sequence[LoggedEvent]) -> dict[str, Any]:
-        """Return the payload of ``presence_diff`` that says what ``events`` of ``room`` have changed."""
+        """Return the payload of ``presence_diff`` that says what ``events`` of ``room`` have changed.
+
+        It is as the room is at the moment of returning: who left in between, of which later events tell, did not come.
+        """
         # Only the last thing that a user did counts.
         last = {event.payload["user_id"]: event for event in events}
         joined = [user_id for user_id, event in last.items() if event.type == "user_joined"]
         left = [user_id for user_id, event in last.items() if event.type == "user_left"]
-        since, profiles = self._presence.members(room), self._profiles.get(joined)
+        # In this order: from the members on nobody else runs.
+        profiles = self._profiles.get(joined)
+        since = self._presence.members(room)
         members = [
             {**profiles[user_id], "since": since[user_id]}
             for user_id in joined

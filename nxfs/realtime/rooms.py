@@ -64,6 +64,14 @@ class Memberships:
                     self._people.clear()
                 self._people.update({project_id: found.get(project_id, frozenset()) for project_id in missing})
 
+    def people_of(self, project_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+        """Return the people of each of the projects at one moment, reading those that are not known yet."""
+        wanted = set(project_ids)
+        while True:
+            self.load(wanted)
+            if all(map(self.knows, wanted)):
+                return {project_id: self._people[project_id] for project_id in wanted}
+
     def knows(self, project_id: int) -> bool:
         """True when ``of`` can answer without a read."""
         return project_id in self._people

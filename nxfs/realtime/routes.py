@@ -69,14 +69,16 @@ def show_presence(query: dict[str, Any]) -> Any:
 
 
 def _connect(query: dict[str, Any]) -> StreamConnection:
-    connection_id = secrets.token_hex(10)
+    expires_at = None
     if "ticket" in query:
         g.actor = tickets.redeem(query["ticket"])
-        return StreamConnection(connection_id=connection_id, actor=g.actor, expires_at=None)
-    token = bearer_token()
-    g.actor = authentication.authenticate(token)
-    claims = tokens.decode_access_token(token)
-    return StreamConnection(connection_id=connection_id, actor=g.actor, expires_at=claims.expires_at)
+    else:
+        token = bearer_token()
+        g.actor = authentication.authenticate(token)
+        expires_at = tokens.decode_access_token(token).expires_at
+    raw_socket = request.environ.get("gunicorn.socket")
+    connection_id = secrets.token_hex(10)
+    return StreamConnection(connection_id=connection_id, actor=g.actor, expires_at=expires_at, raw_socket=raw_socket)
 
 
 def _since(query: dict[str, Any]) -> int | None:

@@ -30,6 +30,7 @@ from nxfs.core.errors import (
     AuthenticationRequiredError,
     InvalidInputError,
     RateLimitExceededError,
+    ServiceUnavailableError,
 )
 from nxfs.core.http import address_of, error_for_clients
 from nxfs.core.versions import NO_PRECONDITION, Precondition
@@ -55,6 +56,8 @@ from nxfs.tasks.queries import tasks as task_queries
 from nxfs.tasks.service import tasks as task_service
 
 NAMESPACE = "/"
+# What clients send comes under this name, with theirs behind it: "connect" and "disconnect" are the library's.
+CLIENT_MESSAGE = "client message"
 LARGEST_MESSAGE = 256 * 1024
 # What a client may send: so many at once, and then so many a second.
 BURST = 40
@@ -144,7 +147,7 @@ class SocketConnection(Connection):
             return
         waiting = engine.queue.queue
         if len(waiting) >= MOST_WAITING or (
-            len(waiting) > FEW_WAITING and sum(len(each.data) for each in waiting if each) > MOST_WAITING_BYTES
+            len(waiting) > FEW_WAITING and sum(len(each.data or "") for each in waiting if each) > MOST_WAITING_BYTES
         ):
             self.end(TOO_SLOW)
             return
@@ -183,17 +186,19 @@ class Sockets(Namespace):
             connection = self._hub.find(args[0])
             if connection is None:
                 return None
-            if event == "disconnect":
-                self._hub.remove(connection)
-                log.info("socket disconnected", user=connection.actor.id, reason=args[1] if len(args) > 1 else None)
-                return None
             assert isinstance(connection, SocketConnection)
-            return self._answer(connection, event, args[1:])
+            if event == CLIENT_MESSAGE:
+                return self._answer(connection, args[1:])
+            self._hub.remove(connection)
+            log.info("socket disconnected", user=connection.actor.id, reason=args[1] if len(args) > 1 else None)
+            return None
 
     def expel_strangers(self) -> None:
-        """Close what was opened a while ago and has not said who it is."""
-        known = {each.engine_id for each in self._hub.connections() if isinstance(each, SocketConnection)}
-        strangers = socketio.server.eio.sockets.keys() - known
+        """Close what was opened a while ago and has not said who it is, and forget whose connection is gone."""
+        sockets = {each.engine_id: each for each in self._hub.connections() if isinstance(each, SocketConnection)}
+        for engine_id in sockets.keys() - socketio.server.eio.sockets.keys():
+            self._hub.remove(sockets[engine_id])
+        strangers = socketio.server.eio.sockets.keys() - sockets.keys()
         for engine_id in strangers & self._strangers:
             gevent.spawn(_cut, engine_id)
         self._strangers = strangers
@@ -205,6 +210,10 @@ class Sockets(Namespace):
             connection = SocketConnection(
                 connection_id, engine_id, environ, actor=arrival.actor, expires_at=arrival.expires_at
             )
+            engine = socketio.server.eio.sockets.get(engine_id)
+            if engine is None or engine.closed:
+                # The client went while we looked who it is: nobody would tell of its end any more.
+                raise ServiceUnavailableError
             self._hub.add(connection)
         except Exception as error:
             known = error_for_clients(error)
@@ -216,7 +225,9 @@ class Sockets(Namespace):
             raise Refusal(body["error"]["message"], body) from error
         log.info("socket connected", user=arrival.actor.id)
 
-    def _answer(self, connection: SocketConnection, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
+    def _answer(self, connection: SocketConnection, sent: tuple[Any, ...]) -> dict[str, Any]:
+        """Handle what a client has sent, a name and a payload if it is well-formed, and return the acknowledgement."""
+        name = sent[0] if sent and isinstance(sent[0], str) else ""
         request_id = secrets.token_hex(12)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -225,7 +236,7 @@ class Sockets(Namespace):
         code = None
         try:
             connection.take_turn()
-            return {"ok": True, **self._handle(connection, event, args)}
+            return {"ok": True, **self._handle(connection, name, sent[1:])}
         except Exception as error:
             known = error_for_clients(error)
             code = known.code
@@ -233,10 +244,10 @@ class Sockets(Namespace):
             return {"ok": False, "error": body}
         finally:
             elapsed = round((time.perf_counter() - began) * 1000, 1)
-            log.info("socket event", name=event[:40], user=connection.actor.id, ms=elapsed, error=code)
+            log.info("socket event", name=name[:40], user=connection.actor.id, ms=elapsed, error=code)
 
-    def _handle(self, connection: SocketConnection, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
-        exchange = MESSAGES.get(event)
+    def _handle(self, connection: SocketConnection, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
+        exchange = MESSAGES.get(name)
         if exchange is None:
             raise UnknownMessageError(field_errors={"event": [UnknownMessageError.message]})
         if len(args) != 1:
@@ -246,31 +257,39 @@ class Sockets(Namespace):
             values = exchange.message.load(args[0])
         except ma.ValidationError as error:
             raise InvalidInputError(field_errors=parser.flatten(error.messages)) from error
-        answer: dict[str, Any] = getattr(self, f"_{event}")(connection, values)
+        answer: dict[str, Any] = getattr(self, f"_{name}")(connection, values)
         return answer
 
     def _join_room(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
-        room, was_inside = values["room"], values["room"] in connection.rooms
-        joined = self._hub.join(connection, [room], since=values["since"])
+        room = values.get("room")
+        names = values["rooms"] if room is None else [room]
+        new = [name for name in names if name not in connection.rooms]
+        joined = self._hub.join(connection, names, since=values["since"])
         try:
-            members, count = self._hub.roll.call(room)
+            members, count = self._hub.roll.call(room) if room is not None else ([], 0)
+            if values["presence"]:
+                self._show_presence(connection, names, joined.last_event_id)
         except BaseException:
-            # The client takes the room for one that it is not in.
-            if not was_inside:
-                self._hub.leave(connection, room)
+            # The client takes the rooms for such that it is not in.
+            for name in new:
+                self._hub.leave(connection, name)
             raise
-        if values["presence"] and room in connection.rooms:
-            connection.presence_rooms |= {room}
-            present, _ = self._hub.roll.call(room, most=MOST_SHOWN)
-            state = {"room": room, "version": joined.last_event_id, "count": count, "members": present}
-            connection.tell("presence_state", state)
         return {
             "room": room,
+            "rooms": names,
             "last_event_id": joined.last_event_id,
             "resync_required": joined.resync_required,
             "members": members,
             "member_count": count,
         }
+
+    def _show_presence(self, connection: SocketConnection, names: list[str], version: int) -> None:
+        for name in names:
+            if name in connection.rooms:
+                connection.presence_rooms |= {name}
+                members, count = self._hub.roll.call(name, most=MOST_SHOWN)
+                state = {"room": name, "version": version, "count": count, "members": members}
+                connection.tell("presence_state", state)
 
     def _leave_room(self, connection: SocketConnection, values: dict[str, Any]) -> dict[str, Any]:
         self._hub.leave(connection, values["room"])
@@ -322,7 +341,26 @@ def install(app: Flask, hub: Hub) -> None:
         # What one client sends is handled in order.
         async_handlers=False,
     )
-    websockets.install(socketio.server.eio, largest_message=LARGEST_MESSAGE)
+    server = socketio.server
+    handle = server._handle_event
+
+    def handle_client_message(engine_id: str, namespace: str | None, number: int | None, data: Any) -> Any:
+        sent = data if isinstance(data, list) else []
+        return handle(engine_id, namespace, number, [CLIENT_MESSAGE, *sent])
+
+    read = server._handle_eio_message
+
+    def read_packet(engine_id: str, packet: Any) -> None:
+        try:
+            read(engine_id, packet)
+        except Exception as error:
+            # It is no packet of Socket.IO: no client that can be talked to sends such.
+            log.info("malformed packet", error=type(error).__name__)
+            gevent.spawn(_cut, engine_id)
+
+    server._handle_event = handle_client_message
+    server.eio.on("message", read_packet)
+    websockets.install(server.eio, largest_message=LARGEST_MESSAGE)
 
 
 def _token(auth: Any, environ: Mapping[str, Any]) -> str:

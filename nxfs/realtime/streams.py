@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from nxfs.realtime.connections import MOST_WAITING, MOST_WAITING_BYTES, PORTION,
 from nxfs.realtime.hub import Hub
 from nxfs.realtime.renderings import Message
 from nxfs.realtime.schemas.events import EVENTS, STREAM_EVENTS
+from nxfs.realtime.websockets import LAST_WORDS_SECONDS, cut
 
 HEARTBEAT_SECONDS = 15.0
 # Half a minute of proxies' patience, and a restart does not bring all clients back in the same moment.
@@ -31,10 +33,12 @@ log = structlog.get_logger("nxfs.realtime")
 class StreamConnection(Connection):
     """A client that reads one stream."""
 
-    __slots__ = ("_bytes", "_is_ending", "_lines")
+    __slots__ = ("_bytes", "_is_ending", "_is_read", "_lines", "_raw_socket")
 
-    def __init__(self, **arrival: Any) -> None:
+    def __init__(self, *, raw_socket: socket.socket | None = None, **arrival: Any) -> None:
         super().__init__(**arrival)
+        self._raw_socket = raw_socket
+        self._is_read = False
         self._lines: Queue[str | None] = Queue()
         self._bytes = 0
         self._is_ending = False
@@ -64,6 +68,7 @@ class StreamConnection(Connection):
             self._lines.queue.clear()
         self._lines.put(_encode("closing", EVENTS["closing"].dump(self.closing_payload(reason))))
         self.finish()
+        gevent.spawn_later(LAST_WORDS_SECONDS, self._cut)
 
     def finish(self) -> None:
         """End the stream behind what waits for the client."""
@@ -72,17 +77,37 @@ class StreamConnection(Connection):
 
     def lines(self) -> Iterator[str]:
         """Yield what the client shall read, as it comes, until the connection ends."""
-        yield f"retry: {RETRY_MILLISECONDS}\n\n"
-        while True:
-            try:
-                text = self._lines.get(timeout=HEARTBEAT_SECONDS)
-            except Empty:
-                yield ": still here\n\n"
-                continue
-            if text is None:
-                return
-            self._bytes -= len(text)
-            yield text
+        try:
+            yield f"retry: {RETRY_MILLISECONDS}\n\n"
+            while True:
+                try:
+                    text = self._lines.get(timeout=HEARTBEAT_SECONDS)
+                except Empty:
+                    yield ": still here\n\n"
+                    continue
+                if text is None:
+                    return
+                self._bytes -= len(text)
+                yield text
+        finally:
+            self._is_read = True
+
+    def watch(self) -> None:
+        """Finish when the client goes: the next heartbeat would notice it half a minute later."""
+        if self._raw_socket is None:
+            return
+        try:
+            has_gone = not self._raw_socket.recv(1, socket.MSG_PEEK)
+        except OSError:
+            has_gone = True
+        # Who sends something has not gone; what it is, the server reads when the stream is over.
+        if has_gone:
+            self.finish()
+
+    def _cut(self) -> None:
+        # A client that does not read holds up the last words, and would stay for ever.
+        if not self._is_read and self._raw_socket is not None:
+            cut(self._raw_socket)
 
     def _send(self, text: str) -> None:
         if self._is_ending:
@@ -104,11 +129,12 @@ def follow(
     Without ``is_endless`` it ends with what was missed. The connection was added to ``hub``, and may enter the rooms.
     """
     joining = gevent.spawn(_join, app, hub, connection, names, since, is_endless)
+    watching = gevent.spawn(connection.watch)
     try:
         yield from connection.lines()
     finally:
         # The client has gone, or the connection was ended.
-        joining.kill(block=False)
+        gevent.killall([joining, watching], block=False)
         hub.remove(connection)
 
 

@@ -79,7 +79,7 @@ def send_anything(schemas: dict[str, Any]) -> None:
 
 def require_more(schemas: dict[str, Any]) -> None:
     """Refuse messages as the front end sends them."""
-    schemas["JoinRoom"]["required"].append("since")
+    schemas["JoinRoom"]["required"] = ["since"]
 
 
 def rename_a_message_field(schemas: dict[str, Any]) -> None:

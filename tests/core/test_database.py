@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -190,3 +191,28 @@ def test_connection_that_is_lost_after_the_last_read_fails_nobody(app, engine_na
             end()
         with app.app_context():
             assert db.session.scalar(text("SELECT pg_backend_pid()")) != backend
+
+
+def test_what_was_read_stays_readable_when_its_context_has_ended(app):
+    user_id = create_user(display_name="Kari").id
+    with app.app_context():
+        user = db.session.get_one(User, user_id)
+    assert user.display_name == "Kari"
+    with app.app_context():
+        user = db.session.get_one(User, user_id)
+        release_connection()
+        assert user.display_name == "Kari"
+
+
+def test_failure_while_the_session_is_closed_is_hidden_only_for_a_lost_connection(app, monkeypatch):
+    for is_lost in (True, False):
+        error = DBAPIError("ROLLBACK", {}, Exception("the server"), connection_invalidated=is_lost)
+
+        def fail(error: DBAPIError = error) -> None:
+            monkeypatch.undo()
+            raise error
+
+        with nullcontext() if is_lost else pytest.raises(DBAPIError), app.app_context():
+            db.session.execute(select(User.id))
+            release_connection()
+            monkeypatch.setattr(db.session, "close", fail)

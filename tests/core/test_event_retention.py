@@ -13,6 +13,7 @@ from nxfs.core import clock, database, event_log, event_retention
 from nxfs.core.event_log import EventRecord
 from nxfs.core.transaction import release_connection, transaction
 from nxfs.extensions import db
+from tests.turns import turns_during
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 DAYS, COUNT = 7, 1_000
@@ -171,3 +172,11 @@ def test_pruning_that_was_interrupted_goes_on_where_it_was(monkeypatch):
     assert len(kept()) == 36 - 20
     assert prune() == 15
     assert kept() == newest
+
+
+def test_others_run_between_the_batches(monkeypatch):
+    monkeypatch.setattr(event_retention, "BATCH", 10)
+    log(60, age=timedelta(days=30))
+    log(1)
+    release_connection()
+    assert turns_during(event_retention.prune) >= 6

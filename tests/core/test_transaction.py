@@ -367,3 +367,27 @@ def test_connection_is_not_given_back_in_the_middle_of_a_transaction(app):
         write(tx, "first")
         release_connection()
     assert counts() == (0, 0, 0)
+
+
+# Last steps
+
+
+def test_last_steps_are_taken_in_the_order_of_their_names(app):
+    taken: list[str] = []
+    with transaction() as tx:
+        for name in ("b", "c", "a"):
+            tx.last(name, lambda name=name: taken.append(name))
+        assert taken == []
+    assert taken == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("add", [lambda tx: tx.last("late", lambda: None), lambda tx: tx.revise("late")])
+def test_last_step_that_adds_another_fails_the_transaction_and_is_not_lost(app, add: Callable[[Transaction], None]):
+    with pytest.raises(RuntimeError, match="too late to add '(revision )?late'"), transaction() as tx:
+        write(tx, "a")
+        tx.last("early", lambda: add(tx))
+    assert counts() == (0, 0, 0)
+    with transaction() as tx:
+        write(tx, "b")
+        tx.last("early", lambda: None)
+    assert counts() == (1, 1, 1)

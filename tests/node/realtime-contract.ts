@@ -80,8 +80,8 @@ export async function use(socket: Socket<ServerToClientEvents, ClientToServerEve
 export function misuse(socket: Socket<ServerToClientEvents, ClientToServerEvents>): void {
   // @ts-expect-error There is no such event.
   socket.on("task_renamed", () => undefined);
-  // @ts-expect-error A room has a name.
-  socket.emit("join_room", {}, () => undefined);
+  // @ts-expect-error The name of a room is text.
+  socket.emit("join_room", { room: 3 }, () => undefined);
   // @ts-expect-error What went wrong is not there when all went well.
   socket.emit("leave_room", { room: "tasks" }, (answer) => answer.ok && answer.error);
 }

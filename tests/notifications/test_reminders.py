@@ -19,6 +19,7 @@ from tests.notifications.inbox import count_stored, inbox, only, read, want
 from tests.tasks.logbook import Logbook
 from tests.tasks.person import Person
 from tests.tasks.racing import run_together
+from tests.turns import turns_during
 
 # In Norway it is the 2nd of March already.
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
@@ -138,6 +139,16 @@ def test_many_reminders_are_told_in_several_transactions(client: FlaskClient, mo
 
     assert [len(inbox(person)) for person in people] == [7, 7]
     assert len(logbook.pushes()) == 14
+
+
+def test_others_run_while_many_are_reminded(client: FlaskClient, monkeypatch) -> None:
+    monkeypatch.setattr(reminders, "BATCH", 2)
+    kari = Person(client)
+    for _ in range(12):
+        create_task(kari.user, due_date=TODAY)
+
+    assert turns_during(remind) >= 6
+    assert len(inbox(kari)) == 12
 
 
 def test_jobs_of_several_processes_remind_once(app: Flask, client: FlaskClient, engine_name: str) -> None:

@@ -16,6 +16,7 @@ from tests.factories.users import create_user
 from tests.notifications.inbox import count_stored
 from tests.tasks.logbook import Logbook
 from tests.tasks.racing import run_together
+from tests.turns import turns_during
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = timedelta(days=90)
@@ -61,3 +62,15 @@ def test_many_are_deleted_in_small_transactions_by_however_many_processes(app: F
 def test_job_is_due_every_hour(app: Flask, client: FlaskClient) -> None:
     (job,) = JOBS
     assert (job.name, job.seconds, job.run()) == ("notifications.prune", 3600, 0)
+
+
+def test_others_run_between_the_batches(app: Flask, monkeypatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    with time_machine.travel(START, tick=False):
+        kari = create_user()
+        for _ in range(12):
+            create_notification(kari)
+    db.session.rollback()
+
+    assert turns_during(retention.prune) >= 6
+    assert count_stored() == 0

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
+from nxfs.auth.queries import actor_of
 from nxfs.core.database import start_counting
 from nxfs.extensions import db
 from nxfs.notifications import queries
@@ -17,6 +18,7 @@ from tests.factories.notifications import create_notification
 from tests.notifications.inbox import URL, count_stored, inbox, only, read, types, unread_count, want
 from tests.tasks.logbook import Logbook
 from tests.tasks.person import Person
+from tests.turns import turns_during
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -136,6 +138,17 @@ def test_read_all_of_very_many_takes_several_transactions(client: FlaskClient, m
     batches = [event.payload["notification_ids"] for event in logbook.events()]
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert sorted(sum(batches, [])) == ids
+    assert unread_count(kari) == 0
+
+
+def test_others_run_while_very_many_are_read(client: FlaskClient, monkeypatch) -> None:
+    monkeypatch.setattr(reading, "MOST_AT_ONCE", 2)
+    kari = Person(client)
+    for _ in range(12):
+        create_notification(kari.user)
+    actor = actor_of(kari.user)
+
+    assert turns_during(lambda: reading.mark_all_read(actor=actor)) >= 6
     assert unread_count(kari) == 0
 
 

@@ -16,9 +16,9 @@ TIMEOUT = 20
 
 
 class Polling:
-    """One connection; packets are those of Engine.IO and Socket.IO, as text."""
+    """One connection; packets are those of Engine.IO and Socket.IO, as text. Without a token it says not who it is."""
 
-    def __init__(self, url: str, token: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, token: str | None, *, headers: Mapping[str, str] | None = None) -> None:
         self._http = requests.Session()
         self._http.headers.update(headers or {})
         self._url = f"{url}/socket.io/?EIO=4&transport=polling"
@@ -26,8 +26,9 @@ class Polling:
         handshake.raise_for_status()
         self._url += f"&sid={json.loads(handshake.text[1:])['sid']}"
         self._waiting: list[str] = []
-        self.post("40" + json.dumps({"token": token}))
-        self.receive("40")
+        if token is not None:
+            self.post("40" + json.dumps({"token": token}))
+            self.receive("40")
 
     def post(self, *packets: str) -> None:
         """Send packets, as many in one request as the server reads."""

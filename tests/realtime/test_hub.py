@@ -18,6 +18,7 @@ from nxfs.core.event_log import LoggedEvent
 from nxfs.core.transaction import transaction
 from nxfs.realtime import backlog, connections, hub, renderings
 from nxfs.realtime.errors import RoomNotFoundError, TooManyConnectionsError, TooManyRoomsError
+from nxfs.realtime.events import UserJoined, UserLeft
 from nxfs.realtime.hub import Hub
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.tasks.service import categories, projects, tasks
@@ -123,6 +124,83 @@ def test_what_was_missed_is_asked_anew_who_may_see_it(desk):
 
     assert listener.names == ["task_created", "project_member_removed"]
     assert listener.events[0][1]["task"]["id"] == own_id
+
+
+def test_task_that_is_moved_away_and_deleted_is_gone_for_those_who_lost_it(desk):
+    owner, member = create_user(), create_user()
+    task_id = create_task(owner, project=create_project(owner, members=(member,)))
+    desk.follow()
+    listener = desk.connect(member)
+    desk.join(listener, "tasks")
+    tasks.update_task(actor=actor_of(owner), task_id=task_id, values={"project": None})
+    tasks.delete_task(actor=actor_of(owner), task_id=task_id)
+    desk.follow()
+    assert listener.names == ["task_deleted"]
+
+
+def test_admin_who_is_no_longer_assigned_keeps_the_task(desk):
+    owner, admin = create_user(), create_user(role="admin")
+    task_id = create_task(owner, assignee_id=admin.id)
+    desk.follow()
+    listener = desk.connect(admin)
+    desk.join(listener, "tasks")
+    tasks.update_task(actor=actor_of(owner), task_id=task_id, values={"assignee_id": None})
+    desk.follow()
+    assert listener.names == ["task_updated"]
+
+
+def test_connection_that_ended_while_it_joined_is_in_no_room(desk):
+    listener = desk.connect(create_user())
+    desk.hub.remove(listener)
+    with pytest.raises(RoomNotFoundError):
+        desk.join(listener, "tasks")
+    assert desk.hub.inside("tasks") == frozenset()
+
+
+def test_presence_of_others_takes_no_room_of_what_was_missed(desk, monkeypatch, app):
+    monkeypatch.setattr(backlog, "MOST_KEPT", 3)
+    owner, visitor = create_user(), create_user()
+    since = event_log.last_id()
+    create_category(owner)
+    with transaction() as tx:
+        for number in range(10):
+            event = (UserJoined, UserLeft)[number % 2](user_id=visitor.id, room="tasks")
+            tx.emit(event, actor_id=visitor.id)
+    late = Desk(app)
+    listener = late.connect(owner)
+    assert not late.join(listener, "tasks", since=since).resync_required
+    assert listener.names == ["category_created"]
+
+
+def test_failure_with_one_connection_is_nobody_elses(desk, monkeypatch):
+    owner = create_user()
+    broken, whole = desk.connect(owner), desk.connect(owner)
+    for listener in (broken, whole):
+        desk.join(listener, "tasks")
+    monkeypatch.setattr(broken, "send", lambda *_: 1 / 0)
+    create_task(owner)
+    desk.follow()
+    assert (whole.names, broken.reason) == (["task_created"], connections.TOO_SLOW)
+
+
+def test_replay_asks_again_what_may_be_seen_while_the_client_is_slow(desk, monkeypatch):
+    owner, member = create_user(), create_user()
+    project_id = create_project(owner, members=(member,))
+    since = event_log.last_id()
+    for number in range(3):
+        create_task(owner, project=project_id, title=f"Secret {number}")
+    desk.follow()
+    listener = desk.connect(member)
+
+    def catch_up() -> None:
+        if len(listener.events) == 1:
+            monkeypatch.setattr(listener, "catch_up", lambda: None)
+            projects.remove_member(actor=actor_of(owner), project_id=project_id, user_id=member.id)
+            desk.follow()
+
+    monkeypatch.setattr(listener, "catch_up", catch_up)
+    desk.join(listener, "tasks", since=since)
+    assert listener.names == ["task_created", "project_member_removed"]
 
 
 @pytest.mark.parametrize(

@@ -288,4 +288,6 @@ def test_a_burst_of_large_events_does_not_cut_off_who_reads(connect: Connect, ne
     assert late.join("tasks", since=cursor)["resync_required"] is False
     late.wait_until(lambda: late.disconnects or len(late.payloads("task_created")) == len(tasks), timeout=20)
     assert late.disconnects == []
-    assert json.dumps(late.events[-1]) == json.dumps(socket.events[-1])
+    # Others come and go meanwhile: the last event of all may be one of theirs.
+    last = [json.dumps(each.payloads("task_created")[-1]) for each in (late, socket)]
+    assert last[0] == last[1]

@@ -10,6 +10,7 @@ from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.events import audience_of
 from nxfs.core.transaction import Transaction, release_connection, transaction
+from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
 from nxfs.notifications.errors import NotificationNotFoundError
 from nxfs.notifications.events import NotificationsRead
@@ -55,6 +56,8 @@ def mark_all_read(*, actor: Actor, types: Sequence[str] | None = None) -> int:
         total += count
         if count < MOST_AT_ONCE:
             return total
+        # On SQLite a batch holds up the whole process.
+        let_others_run()
 
 
 def delete_notification(*, actor: Actor, notification_id: int) -> None:

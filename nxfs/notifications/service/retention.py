@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from nxfs.core import clock
 from nxfs.core.settings import setting
 from nxfs.core.transaction import release_connection, transaction
+from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
 from nxfs.notifications.models import Notification
 
@@ -25,6 +26,8 @@ def prune() -> int:
         if not count:
             # Another process deletes the rest.
             break
+        # On SQLite a batch holds up the whole process.
+        let_others_run()
     return total
 
 

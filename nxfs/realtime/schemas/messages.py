@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import marshmallow as ma
 
 from nxfs.core.api import fields
 from nxfs.core.api.schema import Schema
 from nxfs.core.database import LARGEST_IDENTIFIER
+from nxfs.core.messages import Text
 from nxfs.realtime.schemas.presence import LONGEST_ROOM, ROOM, MemberSchema
 from nxfs.tasks.schemas.tasks import TaskSchema, TaskUpdateSchema
 
+MOST_ROOMS = 50
+ROOM_OR_ROOMS = Text("Give either “room” or “rooms”.", "Oppgi enten «room» eller «rooms».")
+
 
 class JoinRoomSchema(Schema):
-    """Come into a room. With `since` what happened after that event is told first."""
+    """Come into a room, or into several at once. With `since` what happened there after that event is told first.
 
-    room = fields.Line(minimum=1, maximum=LONGEST_ROOM, required=True, metadata=ROOM)
+    Who comes back to several rooms joins them with one message: what came in one of them moves the position for all.
+    """
+
+    room = fields.Line(minimum=1, maximum=LONGEST_ROOM, metadata=ROOM)
+    rooms = fields.UniqueList(
+        fields.Line(minimum=1, maximum=LONGEST_ROOM, metadata=ROOM),
+        minimum=1,
+        maximum=MOST_ROOMS,
+        metadata={"example": ["tasks", "user_12"], "description": "Instead of `room`."},
+    )
     since = fields.Integer(
         load_default=None,
         allow_none=True,
@@ -28,11 +42,18 @@ class JoinRoomSchema(Schema):
         load_default=False, metadata={"example": False, "description": "Send `presence_state` and `presence_diff`."}
     )
 
+    @ma.validates_schema
+    def require_one(self, data: dict[str, Any], **_: Any) -> None:
+        """Raise ``ValidationError`` unless either ``room`` or ``rooms`` is given."""
+        if ("room" in data) == ("rooms" in data):
+            raise ma.ValidationError({"room": [ROOM_OR_ROOMS]})
+
 
 class JoinedRoomSchema(Schema):
-    """You are in the room."""
+    """You are in the room, or in all of the rooms."""
 
-    room = ma.fields.String(required=True, metadata=ROOM)
+    room = ma.fields.String(required=True, allow_none=True, metadata=ROOM | {"description": "null for several."})
+    rooms = ma.fields.List(ma.fields.String(metadata=ROOM), required=True)
     last_event_id = ma.fields.Integer(
         required=True, metadata={"example": 9120, "description": "Everything up to it is told; the rest will be."}
     )
@@ -43,7 +64,7 @@ class JoinedRoomSchema(Schema):
     members = ma.fields.List(
         ma.fields.Nested(MemberSchema),
         required=True,
-        metadata={"description": "Who is here, yourself included; at most 50, the first by when they came."},
+        metadata={"description": "Who is in the one room, at most 50 by when they came; of several rooms nobody."},
     )
     member_count = ma.fields.Integer(required=True, metadata={"example": 1})
 

@@ -13,13 +13,14 @@ from nxfs.auth.models import User
 from nxfs.core import clock
 from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction, release_connection, transaction
+from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
 from nxfs.notifications.models import Notification, NotificationPreference
 from nxfs.notifications.service.notifying import notify
 from nxfs.tasks.models import Task
 from nxfs.tasks.service.notices import facts_of
 
-BATCH = 500
+BATCH = 100
 DAYS_OVERDUE = 7
 # Whose task it is to do.
 _RESPONSIBLE = func.coalesce(Task.assignee_id, Task.user_id)
@@ -83,6 +84,8 @@ def _remind(reminder: Reminder) -> int:
             # Another process has told of them meanwhile.
             break
         last = tasks[-1]
+        # On SQLite a batch holds up the whole process.
+        let_others_run()
     return total
 
 
