@@ -134,7 +134,9 @@ def follow(
         yield from connection.lines()
     finally:
         # The client has gone, or the connection was ended.
-        gevent.killall([joining, watching], block=False)
+        joining.kill(block=False)
+        # Before the server reads the connection's next request.
+        watching.kill()
         hub.remove(connection)
 
 
