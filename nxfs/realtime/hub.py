@@ -19,6 +19,7 @@ from nxfs.core.errors import ServiceUnavailableError
 from nxfs.core.event_log import LoggedEvent
 from nxfs.core.event_tail import Tail
 from nxfs.core.transaction import release_connection
+from nxfs.core.turns import let_others_run
 from nxfs.realtime import rooms
 from nxfs.realtime.access import Access
 from nxfs.realtime.backlog import PASSING, Backlog
@@ -251,7 +252,7 @@ class Hub:
                 for message in messages.get(event.id, ()):
                     self._push(message)
                 if number % EVENTS_AT_ONCE == 0:
-                    gevent.sleep(0)
+                    let_others_run()
         self._tell_presence([event for event in events if event.type in PASSING])
         self.access.follow(events)
 
@@ -267,7 +268,7 @@ class Hub:
             if message.viewers.include(connection.actor) and room in connection.rooms:
                 self._push_to(connection, message, room)
             if number % CLIENTS_AT_ONCE == 0:
-                gevent.sleep(0)
+                let_others_run()
 
     def _push_to(self, connection: Connection, message: Message, room: str) -> None:
         try:
