@@ -13,11 +13,15 @@ from werkzeug.test import TestResponse
 from nxfs.core.audit import AuditEntry
 from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
+from tests import services
 from tests.client import DocumentedClient
 from tests.matrix import ARGUMENTS, NOT_AUDITED, ROLES, RULES, Case, World
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CASES = [(name, case) for name, cases in RULES.items() for case in cases]
+# The table is about rules, not about engines; a world costs PostgreSQL twice the time. Those stay whose sight is a
+# condition in SQL.
+ROLES_HERE = ROLES if services.chosen_engine() == "sqlite" else ("stranger", "member", "admin")
 IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in CASES]
 
 
@@ -56,7 +60,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(app):
     assert set(RULES) == served
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ROLES_HERE)
 @pytest.mark.parametrize(("name", "case"), CASES, ids=IDS)
 def test_request_of_a_role_answers_as_the_table_says(app, client: DocumentedClient, name, case, role):
     world = World()
