@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc
 import sys
 
 from nxfs.app import JOBS, create_app
@@ -15,6 +16,9 @@ try:
     application = app = create_app(Config.from_environment(load_environment()))
     scheduler.start(app, JOBS)
     hub.start(app)
+    # What is loaded now stays: the garbage collector need not look through it again and again while requests wait.
+    gc.collect()
+    gc.freeze()
 except ConfigurationError as error:
     print(f"Error: {error}", file=sys.stderr)
     # gunicorn takes this code for "cannot start" and stops, where others make it start the worker again and again.
