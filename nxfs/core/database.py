@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -173,6 +174,12 @@ class Versioned:
     @declared_attr.directive
     def __mapper_args__(cls) -> Mapping[str, Any]:
         return {"version_id_col": cls.version}
+
+
+def insert_into(model: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT into the model's table in the dialect of the database, so that it can say ON CONFLICT."""
+    dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(model)
 
 
 def settings(config: Config) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nxfs.core import clock
+from nxfs.core.database import insert_into
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.realtime.events import UserJoined, UserLeft
 from nxfs.realtime.models import Presence, ServerProcess
@@ -30,7 +30,6 @@ RESTART = timedelta(seconds=15)
 _CONDEMNED = datetime(1970, 1, 1, tzinfo=UTC)
 # SQLite has one writer anyway.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('nxfs presence'))")
-_INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = tuple_(Presence.room, Presence.user_id)
 
 
@@ -103,7 +102,7 @@ def _see(tx: Transaction, process_id: str) -> bool:
     is_known = (ServerProcess.id == process_id) & (ServerProcess.seen_at > _CONDEMNED)
     if tx.session.execute(update(ServerProcess).where(is_known).values(seen_at=now)).rowcount:
         return True
-    statement = _INSERT[tx.session.get_bind().dialect.name](ServerProcess.__table__)
+    statement = insert_into(ServerProcess)
     values = {"id": process_id, "started_at": now, "seen_at": now}
     tx.session.execute(statement.values(values).on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
     return False
@@ -125,7 +124,7 @@ def _insert(tx: Transaction, process_id: str, keys: Sequence[Key], since: dict[K
         return []
     now = clock.now()
     rows = [{"room": key[0], "user_id": key[1], "process_id": process_id, "since": since.get(key, now)} for key in keys]
-    statement = _INSERT[tx.session.get_bind().dialect.name](Presence.__table__).on_conflict_do_nothing()
+    statement = insert_into(Presence).on_conflict_do_nothing()
     added = tx.session.execute(statement.returning(Presence.room, Presence.user_id), rows)
     new = {(row.room, row.user_id) for row in added}
     return [key for key in keys if key in new]

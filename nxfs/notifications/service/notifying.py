@@ -9,10 +9,10 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nxfs.auth.models import User
 from nxfs.core import clock
+from nxfs.core.database import insert_into
 from nxfs.core.events import audience_of
 from nxfs.core.transaction import Transaction
 from nxfs.notifications.events import NotificationCreated
@@ -21,7 +21,6 @@ from nxfs.notifications.types import TYPES
 
 # Far below the number of values that one statement may have.
 ROWS_AT_ONCE = 500
-_INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 Row = dict[str, Any]
 
@@ -148,7 +147,7 @@ def _merged(collected: Sequence[_News], people: _People) -> list[_Draft]:
 
 def _write(tx: Transaction, rows: list[Row], *, is_once: bool, keeps_type: bool) -> None:
     """Insert the rows, or make what is there say the same, and tell of each notification that is news now."""
-    insert = _INSERT[tx.session.get_bind().dialect.name](Notification).values(rows)
+    insert = insert_into(Notification).values(rows)
     about = [Notification.user_id, Notification.key]
     if is_once:
         written = insert.on_conflict_do_nothing(index_elements=about)
