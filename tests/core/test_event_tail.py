@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import gevent
@@ -23,10 +23,12 @@ from nxfs.core.event_tail import Tail
 from nxfs.core.events import Event
 from nxfs.core.transaction import release_connection, transaction
 from nxfs.extensions import db
+from tests import waiting
 
 # Far longer than a test waits: what comes without being woken comes too late.
 NEVER = 600.0
 SECONDS = 20
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +110,6 @@ def newest_id() -> int:
     newest = event_log.last_id()
     release_connection()
     return newest
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Let greenlets run until ``condition`` is true; fail after ``SECONDS``."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen."
-        gevent.sleep(0.002)
 
 
 def test_tail_begins_at_the_end_of_the_log(app, tail, record):

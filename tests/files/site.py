@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
@@ -157,14 +156,6 @@ def chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
     yield b"0\r\n\r\n"
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Return as soon as ``condition()`` holds; fail when it does not in half a minute."""
-    deadline = time.monotonic() + WAITING_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -28,9 +28,10 @@ from tests.factories.files import image_bytes
 from tests.factories.users import create_user, open_session
 from tests.files import site as sites
 from tests.files.gate import Gate
-from tests.files.site import BOUNDARY, END, MEDIA, UPLOAD, Answer, Site, chunked, form, part_head, wait_until
+from tests.files.site import BOUNDARY, END, MEDIA, UPLOAD, Answer, Site, chunked, form, part_head
 from tests.object_store import ObjectStore, object_store
 from tests.server import ServerProcess
+from tests.waiting import wait_until
 
 MOST_UPLOAD_BYTES = 12 * MEGABYTE
 KILLS = 6

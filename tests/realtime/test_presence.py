@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
-import gevent
 import pytest
 from flask import Flask
 from sqlalchemy import update
@@ -15,6 +14,7 @@ from nxfs.core import database, event_log
 from nxfs.extensions import db
 from nxfs.realtime import attendance, models, presence, queries
 from nxfs.realtime.presence import MOST_ANNOUNCED, Presence
+from tests import waiting
 from tests.realtime.attendees import START, Process, World, create_users, new_world
 from tests.tasks.racing import run_together
 
@@ -22,6 +22,7 @@ ROOM = "tasks"
 OTHER_ROOM = "project_3"
 GRACE = 8
 SECONDS = 20
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -55,14 +56,6 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> Non
         raise ConnectionError("the database is away")
 
     monkeypatch.setattr(attendance, name, failing)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Let greenlets run until ``condition`` is true; fail after ``SECONDS``."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen."
-        gevent.sleep(0.01)
 
 
 # One process

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from itertools import accumulate
 from statistics import median, quantiles
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests import services
+from tests import services, waiting
 from tests.realtime.conftest import SETTINGS
 from tests.realtime.database_server import DatabaseServer
 from tests.realtime.event_source import EventSource, EventSources
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.skipif(services.chosen_engine() != "postgresql", reason
 AT_ONCE = 1.0
 # After a failure: the pause before the next attempt, and the time to connect anew.
 RECOVERY = 15.0
+wait_until = partial(waiting.wait_until, seconds=RECOVERY)
 TABS, TOGGLES = 10, 6
 TROUBLE_SECONDS = 6.0
 SLOW = "NXFS_TEST_SLOW"
@@ -173,14 +175,6 @@ def socket_ids(*sockets: SocketClient) -> list[int]:
 def stream_ids(stream: EventSource) -> list[int]:
     """Return the ids of the tasks' events that came through the stream."""
     return [int(event.id) for event in stream.events if event.name == "task_created"]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = RECOVERY, what: str = "It did not happen.") -> None:
-    """Return as soon as ``condition`` is true; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 # Delivery

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import gevent
@@ -17,6 +17,7 @@ from nxfs.core import clock
 from nxfs.core.event_log import LoggedEvent
 from nxfs.realtime import hub
 from nxfs.realtime.roll import MOST_ANSWERED, MOST_SHOWN
+from tests import waiting
 from tests.factories.tasks import create_project
 from tests.factories.users import create_user
 from tests.realtime.attendees import create_users
@@ -24,6 +25,7 @@ from tests.realtime.listener import Desk, Listener
 
 ROOM = "tasks"
 SECONDS = 5
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -68,14 +70,6 @@ def differences(listener: Listener) -> list[tuple[str, set[int], list[int]]]:
         for name, payload in listener.told
         if name == "presence_diff"
     ]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` is true; fail when it is not soon."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        gevent.sleep(0.005)
 
 
 class Reading:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import requests
 
+from tests import waiting
 from tests.realtime.people import Person
 from tests.realtime.polling import Polling
 from tests.server import ServerProcess
 
 Newcomer = Callable[[], Person]
 SECONDS = 10
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 MORE_THAN_ALLOWED = 55
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until ``condition`` holds; fail when it does not within ``SECONDS``."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "client message", "", 5, None, {"a": 1}])
