@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from nxfs.auth.jobs import JOBS as AUTH_JOBS
+from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
-from nxfs.blog.jobs import JOBS as BLOG_JOBS
+from nxfs.blog.jobs import SCHEDULE as BLOG_SCHEDULE
 from nxfs.blog.routes.attachments import blp as attachments
 from nxfs.blog.routes.feeds import blp as feeds
 from nxfs.blog.routes.media import blp as media
@@ -16,16 +16,19 @@ from nxfs.blog.routes.tags import blp as tags
 from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import database, http, openapi
+from nxfs.core.jobs import kinds
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
 from nxfs.files.jobs import JOBS as FILES_JOBS
+from nxfs.files.jobs import SCHEDULE as FILES_SCHEDULE
 from nxfs.files.routes import blp as files
-from nxfs.notifications.jobs import JOBS as NOTIFICATIONS_JOBS
+from nxfs.notifications.jobs import SCHEDULE as NOTIFICATIONS_SCHEDULE
 from nxfs.notifications.routes import blp as notifications
 from nxfs.realtime import documentation, hub, live, sockets
-from nxfs.realtime.jobs import JOBS as REALTIME_JOBS
+from nxfs.realtime.jobs import SCHEDULE as REALTIME_SCHEDULE
 from nxfs.realtime.routes import events, realtime
 from nxfs.tasks.jobs import JOBS as TASKS_JOBS
+from nxfs.tasks.jobs import SCHEDULE as TASKS_SCHEDULE
 from nxfs.tasks.routes.categories import blp as categories
 from nxfs.tasks.routes.images import blp as images
 from nxfs.tasks.routes.projects import blp as projects
@@ -47,7 +50,15 @@ BLUEPRINTS = (
     events,
     realtime,
 )
-JOBS = (*AUTH_JOBS, *FILES_JOBS, *BLOG_JOBS, *NOTIFICATIONS_JOBS, *TASKS_JOBS, *REALTIME_JOBS)
+JOBS = (*FILES_JOBS, *TASKS_JOBS)
+SCHEDULE = (
+    *AUTH_SCHEDULE,
+    *FILES_SCHEDULE,
+    *BLOG_SCHEDULE,
+    *NOTIFICATIONS_SCHEDULE,
+    *TASKS_SCHEDULE,
+    *REALTIME_SCHEDULE,
+)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -66,6 +77,7 @@ def create_app(config: Config | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
     jwt.init_app(app)
     tokens.install(jwt)
+    kinds.install(app, JOBS)
     cors.init_app(app, **http.cors_options(config.CORS_ORIGINS))
     compress.init_app(app)
 

@@ -175,6 +175,13 @@ def database_url(value: str) -> str:
     raise _Refused("sqlite:///path/to/file.db or postgresql://user:password@host/database is allowed")
 
 
+def redis_url(value: str) -> str:
+    """Return `value` if it is the address of a Redis database; raise _Refused otherwise."""
+    if not re.fullmatch(r"rediss?://([^\s/@]*@)?[^\s/@?]+(/[0-9]{1,3})?(\?\S*)?", value) or not _has_valid_port(value):
+        raise _Refused("redis://:password@host:6379/0 is allowed")
+    return value
+
+
 def media_url(value: str) -> str:
     """Return the address of a directory (made absolute) or of a bucket; raise _Refused for anything else."""
     scheme, _, rest = value.partition("://")
@@ -218,6 +225,10 @@ class Config:
     DATABASE_URL: str = _setting("sqlite:///instance/nxfs.db", database_url, secret=True)
     DATABASE_POOL_SIZE: int = _setting("20", integer(1, 500))
     STATEMENT_TIMEOUT_SECONDS: int = _setting("10", integer(1, 3600))
+
+    REDIS_URL: str | None = _setting("", redis_url, secret=True)
+    JOB_WORKERS: int = _setting("2", integer(1, 64))
+    JOB_RETENTION_DAYS: int = _setting("14", integer(7, 3650))
 
     HOST: str = _setting("127.0.0.1", host_name)
     PORT: int = _setting("5000", integer(1, 65535))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nxfs.auth.service import last_seen
-from nxfs.core.scheduler import Job
+from nxfs.core.scheduler import Scheduled
 
-JOBS = (Job("auth.last_seen", last_seen.write, seconds=10),)
+SCHEDULE = (Scheduled("auth.last_seen", last_seen.write, seconds=10, in_every_process=True),)

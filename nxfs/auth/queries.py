@@ -12,6 +12,7 @@ from nxfs.auth.models import STAFF_ROLES, PasswordReset, User, UserPermission, U
 from nxfs.auth.permissions import permissions_of
 from nxfs.core import clock
 from nxfs.core.actor import Actor
+from nxfs.core.errors import ForbiddenError
 from nxfs.core.settings import setting
 from nxfs.extensions import db
 from nxfs.files.models import StoredFile
@@ -68,6 +69,14 @@ def actor_of(user: User) -> Actor:
     granted = db.session.scalars(select(UserPermission.permission).where(UserPermission.user_id == user.id))
     permissions = permissions_of(user.role, granted)
     return Actor(id=user.id, role=user.role, username=user.username, language=user.language, permissions=permissions)
+
+
+def require_actor(user_id: int) -> Actor:
+    """Return the user for work on their behalf; raise ``ForbiddenError`` when the account is disabled by now."""
+    user = get_user(user_id)
+    if not user.is_active:
+        raise ForbiddenError
+    return actor_of(user)
 
 
 def get_user(user_id: int) -> User:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nxfs.blog.service import publishing
-from nxfs.core.scheduler import Job
+from nxfs.core.scheduler import Scheduled
 
-JOBS = (Job("blog.announce", publishing.announce_due_posts, seconds=2),)
+SCHEDULE = (Scheduled("blog.announce", publishing.announce_due_posts, seconds=2),)

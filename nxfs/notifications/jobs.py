@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nxfs.core.scheduler import Job
+from nxfs.core.scheduler import Scheduled
 from nxfs.notifications.service import retention
 
-JOBS = (Job("notifications.prune", retention.prune, seconds=3600),)
+SCHEDULE = (Scheduled("notifications.prune", retention.prune, seconds=3600),)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nxfs.core import event_retention
-from nxfs.core.scheduler import Job
+from nxfs.core.scheduler import Scheduled
 from nxfs.realtime import tickets
 
-JOBS = (
-    Job("events.prune", event_retention.prune, seconds=600),
-    Job("realtime.tickets", tickets.purge, seconds=300),
+SCHEDULE = (
+    Scheduled("events.prune", event_retention.prune, seconds=600),
+    Scheduled("realtime.tickets", tickets.purge, seconds=300),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nxfs.core.events import Event, audience_of
 from nxfs.tasks.models import Project, Task
@@ -32,6 +32,34 @@ class TaskDeleted(Event):
 
     type: ClassVar[str] = "task_deleted"
     task_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskGroup:
+    """Tasks of a batch that the same people hear of: those who could see them before, or can now."""
+
+    task_ids: tuple[int, ...]
+    audience: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasksBulkUpdated(Event):
+    """Many tasks were changed at once; ``updates`` are the new values, as the wire has them, references as ids.
+
+    The event's audience is that of all groups together.
+    """
+
+    type: ClassVar[str] = "tasks_bulk_updated"
+    updates: dict[str, Any]
+    groups: tuple[TaskGroup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasksBulkDeleted(Event):
+    """Many tasks were deleted at once."""
+
+    type: ClassVar[str] = "tasks_bulk_deleted"
+    groups: tuple[TaskGroup, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

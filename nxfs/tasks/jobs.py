@@ -1,8 +1,10 @@
-"""Work of tasks that is due at intervals."""
+"""Work of tasks in the background, and at intervals."""
 
 from __future__ import annotations
 
-from nxfs.core.scheduler import Job
+from nxfs.core.jobs.kinds import Kind
+from nxfs.core.scheduler import Scheduled
 from nxfs.tasks.service import reminders
 
-JOBS = (Job("tasks.remind", reminders.remind, seconds=300),)
+JOBS: tuple[Kind, ...] = ()
+SCHEDULE = (Scheduled("tasks.remind", reminders.remind, seconds=300),)

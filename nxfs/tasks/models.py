@@ -196,4 +196,14 @@ class ProjectImage(ImageColumns, db.Model):
     owner_id: Mapped[int] = mapped_column("project_id", ForeignKey("projects.id", ondelete="RESTRICT"))
 
 
+class TaskExport(db.Model):
+    """The file that an export of tasks has made."""
+
+    __tablename__ = "task_exports"
+    __table_args__ = (Index("uq_task_exports_file_id", "file_id", unique=True),)
+
+    job_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("jobs.id", ondelete="RESTRICT"), primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+
+
 Image = TaskImage | ProjectImage

@@ -10,7 +10,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import event, update
 
-from nxfs.app import JOBS
+from nxfs.app import SCHEDULE
 from nxfs.auth.models import User
 from nxfs.auth.service import last_seen
 from nxfs.auth.service.last_seen import Sightings
@@ -171,5 +171,5 @@ def test_processes_that_write_at_once_write_each_user_once(app, engine_name):
 
 
 def test_a_job_writes_it_every_few_seconds():
-    (job,) = [job for job in JOBS if job.run is last_seen.write]
+    (job,) = [job for job in SCHEDULE if job.run is last_seen.write]
     assert 0 < job.seconds <= 10

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from nxfs.blog.jobs import JOBS
+from nxfs.blog.jobs import SCHEDULE
 from nxfs.blog.models import Post
 from nxfs.blog.service import publishing
 from nxfs.core import clock
@@ -170,7 +170,7 @@ def test_jobs_of_several_processes_tell_once(app: Flask, engine_name: str) -> No
 
 @pytest.mark.usefixtures("app")
 def test_job_is_due_well_within_five_seconds_and_writes_nothing_without_need() -> None:
-    (job,) = JOBS
+    (job,) = SCHEDULE
     assert (job.name, job.seconds) == ("blog.announce", 2)
     logbook = Logbook()
 

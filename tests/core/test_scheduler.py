@@ -15,7 +15,7 @@ import os, time
 from nxfs.app import create_app
 from nxfs.config import Config
 from nxfs.core import clock, scheduler
-from nxfs.core.scheduler import Job
+from nxfs.core.scheduler import Scheduled
 from nxfs.core.settings import setting
 app = create_app(Config.from_environment(
     {"NXFS_ENV": "test", "SECRET_KEY": "k" * 40, "DATABASE_URL": "sqlite:///:memory:", "LOG_LEVEL": "ERROR"}))
@@ -30,7 +30,8 @@ def fail():
     failures.append(1)
     raise RuntimeError("this time not")
 running = scheduler.start(app, (
-    Job("work", work, seconds=0.1), Job("fail", fail, seconds=0.1), Job("rare", lambda: rare.append(1), seconds=86400)))
+    Scheduled("work", work, seconds=0.1), Scheduled("fail", fail, seconds=0.1),
+    Scheduled("rare", lambda: rare.append(1), seconds=86400)))
 deadline = time.monotonic() + 40
 while (len(runs) < 4 or len(failures) < 5 or not rare) and time.monotonic() < deadline:
     time.sleep(0.02)

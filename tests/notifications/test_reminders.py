@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from nxfs.extensions import db
-from nxfs.tasks.jobs import JOBS
+from nxfs.tasks.jobs import SCHEDULE
 from nxfs.tasks.service import reminders
 from tests.factories.tasks import create_task
 from tests.factories.users import create_user
@@ -170,7 +170,7 @@ def test_jobs_of_several_processes_remind_once(app: Flask, client: FlaskClient, 
 
 
 def test_job_is_due_every_five_minutes_and_writes_nothing_without_need(app: Flask) -> None:
-    (job,) = JOBS
+    (job,) = SCHEDULE
     assert (job.name, job.seconds) == ("tasks.remind", 300)
     logbook = Logbook()
 

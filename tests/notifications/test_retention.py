@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from nxfs.extensions import db
-from nxfs.notifications.jobs import JOBS
+from nxfs.notifications.jobs import SCHEDULE
 from nxfs.notifications.service import retention
 from tests.factories.notifications import create_notification
 from tests.factories.users import create_user
@@ -60,7 +60,7 @@ def test_many_are_deleted_in_small_transactions_by_however_many_processes(app: F
 
 
 def test_job_is_due_every_hour(app: Flask, client: FlaskClient) -> None:
-    (job,) = JOBS
+    (job,) = SCHEDULE
     assert (job.name, job.seconds, job.run()) == ("notifications.prune", 3600, 0)
 
 

@@ -1,0 +1,129 @@
+"""Queueing jobs, and what people may do with them afterwards: cancel, and try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, func, select
+
+from nxfs.core import audit, clock
+from nxfs.core.database import insert_into
+from nxfs.core.jobs.errors import JobFinishedError, JobNotEndedError, JobNotFoundError, TooManyJobsError
+from nxfs.core.jobs.events import tell_owner
+from nxfs.core.jobs.kinds import all_kinds
+from nxfs.core.jobs.leases import end
+from nxfs.core.jobs.models import UNFINISHED, Job
+from nxfs.core.transaction import Transaction, transaction
+
+# Of one person: nobody shall fill the queue for the others.
+MOST_UNFINISHED = 20
+_BELL = "nxfs.jobs.bell"
+
+
+def enqueue(
+    tx: Transaction,
+    kind: str,
+    *,
+    owner_id: int | None,
+    arguments: Mapping[str, Any],
+    language: str = "en",
+    total: int | None = None,
+    key: str | None = None,
+) -> int | None:
+    """Queue a job when ``tx`` commits, and return its id.
+
+    ``arguments`` are JSON values, ``total`` how many steps it will have, as far as known. Of jobs with the same ``key``
+    only one is there that has not ended: for a second one, None is returned. Raises ``TooManyJobsError``, ``KeyError``
+    for an unknown kind.
+    """
+    kind = all_kinds()[kind].name
+    if owner_id is not None:
+        _require_room(tx, owner_id)
+    origin = audit.origin.get()
+    values = {
+        "kind": kind,
+        "state": "queued",
+        "owner_id": owner_id,
+        "language": language,
+        "key": key,
+        "arguments": dict(arguments),
+        "checkpoint": {},
+        "done": 0,
+        "total": total,
+        "attempts": 0,
+        "run_at": clock.now(),
+        "created_at": clock.now(),
+        "request_id": origin.request_id,
+        "address": origin.address,
+        "user_agent": origin.user_agent,
+    }
+    statement = insert_into(Job).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Job.id)
+    job_id = tx.session.scalar(statement)
+    if job_id is not None:
+        tell_owner(tx, job_id, owner_id)
+        tx.after_commit(ring)
+    return job_id
+
+
+def enqueue_own(kind: str) -> None:
+    """Queue a job of the server's own, unless there is one of this kind that has not ended."""
+    with transaction() as tx:
+        enqueue(tx, kind, owner_id=None, arguments={}, key=kind)
+
+
+def cancel(*, actor_id: int, job_id: int, condition: ColumnElement[bool]) -> None:
+    """Cancel the job if it meets ``condition``: at once when it is queued, at its next step when it runs.
+
+    Raises ``JobNotFoundError``, ``JobFinishedError``.
+    """
+    with transaction() as tx:
+        job = _lock(tx, job_id, condition)
+        if job.state not in UNFINISHED:
+            raise JobFinishedError
+        job.cancel_requested = True
+        if job.state == "queued":
+            end(tx, job, "cancelled")
+        tx.audit("jobs.job_cancelled", actor_id=actor_id, target=job)
+
+
+def retry(*, actor_id: int | None, job_id: int, condition: ColumnElement[bool]) -> None:
+    """Queue a job again that failed or was cancelled, if it meets ``condition``; it goes on from where it was.
+
+    Raises ``JobNotFoundError``, ``JobNotEndedError``.
+    """
+    with transaction() as tx:
+        job = _lock(tx, job_id, condition)
+        if job.state not in ("failed", "cancelled"):
+            raise JobNotEndedError
+        job.state, job.attempts, job.run_at, job.cancel_requested = "queued", 0, clock.now(), False
+        job.error = job.failure = job.finished_at = None
+        tx.audit("jobs.job_retried", actor_id=actor_id, target=job)
+        tell_owner(tx, job.id, job.owner_id)
+        tx.after_commit(ring)
+
+
+def hang_up_bell(app: Flask, bell: Callable[[], object]) -> None:
+    """Have ``bell`` called whenever there is work; without one, it is found by looking."""
+    app.extensions[_BELL] = bell
+
+
+def ring() -> None:
+    """Say that there is work."""
+    bell = current_app.extensions.get(_BELL)
+    if bell is not None:
+        bell()
+
+
+def _lock(tx: Transaction, job_id: int, condition: ColumnElement[bool]) -> Job:
+    job = tx.session.scalar(select(Job).where(Job.id == job_id, condition).with_for_update())
+    if job is None:
+        raise JobNotFoundError
+    return job
+
+
+def _require_room(tx: Transaction, owner_id: int) -> None:
+    unfinished = select(func.count()).where(Job.owner_id == owner_id, Job.state.in_(UNFINISHED))
+    if (tx.session.scalar(unfinished) or 0) >= MOST_UNFINISHED:
+        raise TooManyJobsError(most=MOST_UNFINISHED)

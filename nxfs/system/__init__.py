@@ -1,0 +1,1 @@
+"""The server itself: its jobs and its schedule."""
