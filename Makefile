@@ -51,7 +51,7 @@ lint: $(DEVELOPMENT)
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(DEVELOPMENT) $(NODE_STAMP)
-	@status=0; for part in bench bench.media bench.realtime; do $(BIN)/python -m $$part $(ARGS) || status=1; done; exit $$status
+	@status=0; for part in bench bench.media bench.realtime bench.bulk; do $(BIN)/python -m $$part $(ARGS) || status=1; done; exit $$status
 
 clean:
 	rm -rf $(VENV) build $(NODE)/node_modules .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis

@@ -7,7 +7,7 @@ monkey.patch_all()
 import gc
 import sys
 
-from nxfs.app import SCHEDULE, create_app
+from nxfs.app import create_app
 from nxfs.config import Config, ConfigurationError, load_environment
 from nxfs.core import scheduler
 from nxfs.core.jobs import dispatch
@@ -15,7 +15,7 @@ from nxfs.realtime import hub
 
 try:
     application = app = create_app(Config.from_environment(load_environment()))
-    scheduler.start(app, SCHEDULE)
+    scheduler.start(app)
     dispatch.start(app)
     hub.start(app)
     # What is loaded now stays: the garbage collector need not look through it again and again while requests wait.

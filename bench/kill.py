@@ -125,15 +125,15 @@ class Ordeal:
 
     def __init__(self, server: ServerProcess, seed: int) -> None:
         self.report = Report()
-        self.app = _application(server)
+        self.app = application(server)
         self._server = server
         self._random = Random(seed)
         self._writes: list[Write] = []
-        self._category_ids = self._create_categories()
+        self._category_ids = create_categories(server)
 
     def run_round(self) -> None:
         """Let the clients write, kill the server meanwhile, start it again, and check everything written so far."""
-        token = _sign_in(self._server)
+        token = sign_in(self._server)
         self.report.rounds += 1
         clients = [self._client(number, token) for number in range(CLIENTS)]
         for client in clients:
@@ -166,11 +166,6 @@ class Ordeal:
         name = f"round{self.report.rounds}-client{number}"
         return Client(name, self._server, token, self._category_ids, Random(self._random.random()))
 
-    def _create_categories(self) -> list[int]:
-        token = _sign_in(self._server)
-        names = [f"Category {number}" for number in range(CATEGORIES)]
-        return [_post(self._server, "/api/tasks/categories/", {"name": name}, token)["id"] for name in names]
-
     def _count(self, writes: list[Write]) -> None:
         self._writes += writes
         self.report.acknowledged += sum(write.is_acknowledged for write in writes)
@@ -190,12 +185,21 @@ class Ordeal:
         self._writes = kept
 
 
-def _application(server: ServerProcess) -> Flask:
+def application(server: ServerProcess) -> Flask:
+    """Return the application of ``server``, to look at its database."""
     names = ("NXFS_ENV", "SECRET_KEY", "DATABASE_URL")
     return create_app(Config.from_environment({name: server.environment[name] for name in names}))
 
 
-def _sign_in(server: ServerProcess) -> str:
+def create_categories(server: ServerProcess) -> list[int]:
+    """Create some categories and return their ids."""
+    token = sign_in(server)
+    names = [f"Category {number}" for number in range(CATEGORIES)]
+    return [_post(server, "/api/tasks/categories/", {"name": name}, token)["id"] for name in names]
+
+
+def sign_in(server: ServerProcess) -> str:
+    """Return an access token of the administrator."""
     return str(_post(server, "/api/auth/token/", {"email": EMAIL, "password": PASSWORD})["access"])
 
 
@@ -216,18 +220,30 @@ def _post(server: ServerProcess, path: str, values: dict[str, Any], token: str |
 @contextmanager
 def begin(engine: str, directory: Path, seed: int) -> Iterator[Ordeal]:
     """Start a server with an empty database of ``engine``; stop it afterwards."""
+    with begin_server(engine, directory) as server:
+        ordeal = Ordeal(server, seed)
+        try:
+            yield ordeal
+        finally:
+            let_go(ordeal.app)
+
+
+@contextmanager
+def begin_server(engine: str, directory: Path) -> Iterator[ServerProcess]:
+    """Start a server with an empty database of ``engine`` and an administrator; stop it afterwards."""
     is_sqlite = engine == "sqlite"
     url = f"sqlite:///{directory / 'nxfs.db'}" if is_sqlite else services.new_postgresql_database()
     settings = {"ADMIN_EMAIL": EMAIL, "ADMIN_PASSWORD": PASSWORD, "LOG_LEVEL": "WARNING"}
     with ServerProcess(url, directory, environment=settings, migrate=True) as server:
         server.flask("admin", "ensure")
-        ordeal = Ordeal(server, seed)
-        try:
-            yield ordeal
-        finally:
-            with ordeal.app.app_context():
-                db.session.remove()
-                db.engine.dispose()
+        yield server
+
+
+def let_go(app: Flask) -> None:
+    """Close this process's connections to the database of ``app``."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

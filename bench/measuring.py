@@ -67,12 +67,20 @@ class KeptConnection:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[HTTPResponse, bytes, float]:
         """Return the response, its body, and how many milliseconds it took from here."""
+        return self.send("GET", path, headers=headers)
+
+    def send(
+        self, method: str, path: str, values: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[HTTPResponse, bytes, float]:
+        """Send ``values``, if any, as JSON; return the response, its body, and how many milliseconds it took."""
         if time.monotonic() - self._used_at > KEPT_SECONDS:
             # The server has closed it, or is about to.
             self._connection.close()
         self._used_at = time.monotonic()
+        body = None if values is None else json.dumps(values)
+        content_type = {} if body is None else {"Content-Type": "application/json"}
         began = time.perf_counter()
-        self._connection.request("GET", path, headers=self._headers | dict(headers or {}))
+        self._connection.request(method, path, body, self._headers | content_type | dict(headers or {}))
         response = self._connection.getresponse()
         content = response.read()
         return response, content, (time.perf_counter() - began) * 1000

@@ -120,10 +120,11 @@ def read() -> Stored:
     for entry in db.session.scalars(select(AuditEntry).where(is_of_task).order_by(AuditEntry.id)):
         entries[entry.target_id or 0].append(entry)
         by_request[entry.request_id].append(entry)
-    return Stored(tasks, events, entries, by_request, damage + _find_broken_file())
+    return Stored(tasks, events, entries, by_request, damage + find_broken_file())
 
 
-def _find_broken_file() -> list[str]:
+def find_broken_file() -> list[str]:
+    """Return a sentence for whatever SQLite finds wrong with its file; nothing on PostgreSQL."""
     if db.engine.dialect.name != "sqlite":
         return []
     checks = ("PRAGMA integrity_check", "PRAGMA foreign_key_check")

@@ -15,7 +15,7 @@ from nxfs.blog.routes.posts import blp as posts
 from nxfs.blog.routes.tags import blp as tags
 from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
-from nxfs.core import database, http, openapi
+from nxfs.core import database, http, openapi, scheduler
 from nxfs.core.jobs import kinds
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
@@ -27,9 +27,14 @@ from nxfs.notifications.routes import blp as notifications
 from nxfs.realtime import documentation, hub, live, sockets
 from nxfs.realtime.jobs import SCHEDULE as REALTIME_SCHEDULE
 from nxfs.realtime.routes import events, realtime
+from nxfs.system.jobs import SCHEDULE as SYSTEM_SCHEDULE
+from nxfs.system.routes.jobs import blp as jobs
+from nxfs.system.routes.scheduler import blp as schedule
 from nxfs.tasks.jobs import JOBS as TASKS_JOBS
 from nxfs.tasks.jobs import SCHEDULE as TASKS_SCHEDULE
+from nxfs.tasks.routes.bulk import blp as bulk
 from nxfs.tasks.routes.categories import blp as categories
+from nxfs.tasks.routes.exports import blp as exports
 from nxfs.tasks.routes.images import blp as images
 from nxfs.tasks.routes.projects import blp as projects
 from nxfs.tasks.routes.tasks import blp as tasks
@@ -37,8 +42,10 @@ from nxfs.tasks.routes.tasks import blp as tasks
 BLUEPRINTS = (
     auth,
     tasks,
+    bulk,
     projects,
     categories,
+    exports,
     images,
     posts,
     attachments,
@@ -49,6 +56,8 @@ BLUEPRINTS = (
     notifications,
     events,
     realtime,
+    schedule,
+    jobs,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (
@@ -58,6 +67,7 @@ SCHEDULE = (
     *NOTIFICATIONS_SCHEDULE,
     *TASKS_SCHEDULE,
     *REALTIME_SCHEDULE,
+    *SYSTEM_SCHEDULE,
 )
 
 
@@ -78,6 +88,7 @@ def create_app(config: Config | None = None) -> Flask:
     jwt.init_app(app)
     tokens.install(jwt)
     kinds.install(app, JOBS)
+    scheduler.install(app, SCHEDULE)
     cors.init_app(app, **http.cors_options(config.CORS_ORIGINS))
     compress.init_app(app)
 

@@ -22,6 +22,7 @@ from tests.factories import blog as make_blog
 from tests.factories import files
 from tests.factories import tasks as make
 from tests.factories.images import create_image
+from tests.factories.jobs import create_job
 from tests.factories.notifications import create_notification, newest_id
 from tests.factories.users import PASSWORD, create_user, open_session
 from tests.pictures import picture_form
@@ -73,6 +74,7 @@ class World:
         self.own_task_ids = {role: make.create_task(user) for role, user in self.users.items()}
         for user in self.users.values():
             create_notification(user)
+        self.job_id, self.failed_job_id = create_job(owner), create_job(owner, state="failed")
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}
         self.owner_session_id = tokens.decode_access_token(others["owner"].access).session_id
@@ -94,7 +96,6 @@ class World:
         self.public_post_id = make_blog.create_post(owner, public=True, slug="known")
         self.tag_id = make_blog.create_tag(owner, slug="known")
         self.spare_tag_id = make_blog.create_tag(owner)
-        self.own_tag_ids = {role: make_blog.create_tag(user) for role, user in self.users.items()}
 
 
 # What the arguments of paths name, unless a case says otherwise.
@@ -110,6 +111,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "tag_id": lambda world: world.tag_id,
     "media_id": lambda world: world.media_id,
     "notification_id": lambda world: newest_id(world.users["owner"]),
+    "job_id": lambda world: world.job_id,
     "audio_id": lambda world: world.audio_id,
     "video_id": lambda world: world.video_id,
     "name": lambda world: world.store_picture(public_from=clock.now()),
@@ -157,6 +159,11 @@ def public(status: int, body: Callable[[World, str], Any] = lambda world, role: 
     return Case(status, allowed=ROLES, body=body, **keywords)
 
 
+def as_a_whole(allowed: tuple[str, ...], body: Callable[[World, str], Any]) -> Case:
+    """Return a case of a batch that is done as a whole or refused."""
+    return Case(200, allowed, refused=409, body=body, arguments={"atomic": lambda world: "true"})
+
+
 SEES_TASK = ("owner", "assignee", "member", "admin")
 SEES_PROJECT = ("owner", "member", "admin")
 MANAGES_PROJECT = ("owner", "admin")
@@ -172,6 +179,7 @@ NOT_THERE = {"anonymous": 404}
 GALLERY_IMAGE = {"image_id": lambda world: world.gallery_image_id}
 PUBLIC_POST = {"post_id": lambda world: world.public_post_id}
 PUBLISHES = ("staff", "admin")
+MANAGES_JOB = ("owner", "staff", "admin")
 CHANGES_TAG = ("owner", "staff", "admin")
 
 RULES: Mapping[str, tuple[Case, ...]] = {
@@ -221,6 +229,25 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "POST /api/tasks/<id:task_id>/duplicate/": (
         Case(201, SEES_TASK),
         Case(201, MANAGES_PROJECT, arguments=PRIVATE_TASK),
+    ),
+    # What of a batch cannot be done is named in the answer; as a whole it is refused.
+    "POST /api/tasks/bulk-update/": (
+        as_a_whole(SEES_TASK, lambda world, role: {"task_ids": [world.shared_id], "updates": {"priority": "high"}}),
+    ),
+    "POST /api/tasks/bulk-update-status/": (
+        as_a_whole(SEES_TASK, lambda world, role: {"task_ids": [world.shared_id], "status": "completed"}),
+    ),
+    "POST /api/tasks/bulk-delete/": (
+        as_a_whole(SEES_PROJECT, lambda world, role: {"task_ids": [world.shared_id]}),
+        Case(
+            202,
+            body=lambda world, role: {"task_ids": [world.shared_id]},
+            arguments={"async": lambda world: "true"},
+        ),
+    ),
+    "DELETE /api/tasks/bulk-delete/": (as_a_whole(SEES_PROJECT, lambda world, role: {"task_ids": [world.shared_id]}),),
+    "POST /api/tasks/export/": (
+        Case(202, body=sends(format="csv", filters={"status": "todo,in_progress", "ordering": "title"})),
     ),
     # Pictures: seen, added and deleted by whoever sees the task or the project.
     "GET /api/tasks/<id:task_id>/images/": (Case(200, SEES_TASK), Case(200, MANAGES_PROJECT, arguments=PRIVATE_TASK)),
@@ -289,6 +316,12 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "GET /api/tasks/categories/with-counts/": (Case(200),),
     "GET /api/tasks/categories/popular/": (Case(200),),
     "GET /api/tasks/categories/search/": (Case(200, arguments={"q": lambda world: "known"}),),
+    "POST /api/tasks/categories/bulk-delete/": (
+        as_a_whole(CHANGES_CATEGORY, lambda world, role: {"category_ids": [world.category_id]}),
+    ),
+    "DELETE /api/tasks/categories/bulk-delete/": (
+        as_a_whole(CHANGES_CATEGORY, lambda world, role: {"category_ids": [world.category_id]}),
+    ),
     "POST /api/tasks/categories/<id:category_id>/merge/": (
         Case(
             200,
@@ -347,10 +380,8 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "GET /api/blog/tags/by-slug/<string:slug>/": (public(200),),
     "GET /api/blog/tags/popular/": (public(200),),
     "GET /api/blog/tags/search/": (public(200, arguments={"q": lambda world: "known"}),),
-    "POST /api/blog/tags/bulk-delete/": (
-        # Whoever may not delete one is told so in the answer; nothing is written then.
-        Case(200, body=lambda world, role: {"tag_ids": [world.own_tag_ids.get(role, 1)]}),
-    ),
+    "POST /api/blog/tags/bulk-delete/": (as_a_whole(CHANGES_TAG, lambda world, role: {"tag_ids": [world.tag_id]}),),
+    "DELETE /api/blog/tags/bulk-delete/": (as_a_whole(CHANGES_TAG, lambda world, role: {"tag_ids": [world.tag_id]}),),
     "POST /api/blog/tags/<id:tag_id>/merge/": (
         Case(200, CHANGES_TAG, refused=403, body=lambda world, role: {"source_tag_ids": [world.spare_tag_id]}),
     ),
@@ -382,6 +413,15 @@ RULES: Mapping[str, tuple[Case, ...]] = {
         Case(200, SEES_PROJECT, arguments={"room": lambda world: f"project_{world.project_id}"}),
         Case(200, ("owner",), arguments={"room": lambda world: f"user_{world.users['owner'].id}"}),
     ),
+    # Jobs: everybody has their own, staff see and manage all.
+    "GET /api/jobs/": (Case(200),),
+    "GET /api/jobs/<id:job_id>/": (Case(200, MANAGES_JOB),),
+    "POST /api/jobs/<id:job_id>/cancel/": (Case(200, MANAGES_JOB),),
+    "POST /api/jobs/<id:job_id>/retry/": (
+        Case(200, MANAGES_JOB, arguments={"job_id": lambda world: world.failed_job_id}),
+    ),
+    # The server itself: for those who run it.
+    "GET /api/system/scheduler/": (Case(200, ("staff", "admin"), refused=403),),
     # Feeds: for everybody.
     "GET /feeds/blog.rss": (public(200),),
     "GET /feeds/blog.atom": (public(200),),

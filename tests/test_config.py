@@ -45,6 +45,7 @@ def test_from_environment_without_variables_gives_typed_defaults():
     assert config.CORS_ORIGINS == ("http://localhost:3000",)
     assert config.REGISTRATION_OPEN is True
     assert config.SECRET_KEY_PREVIOUS is None
+    assert (config.REDIS_URL, config.JOB_WORKERS, config.JOB_RETENTION_DAYS) == (None, 2, 14)
     assert (config.SMTP_URL, config.ADMIN_EMAIL, config.ADMIN_PASSWORD) == (None, None, None)
     assert (config.MAX_JSON_BYTES, config.MAX_UPLOAD_BYTES) == (1048576, 33554432)
     assert config.MEDIA_URL == f"file://{PROJECT_ROOT}/instance/media"
@@ -97,6 +98,9 @@ def test_database_url_in_memory_is_for_tests_only():
         ("PROXY_HOPS", "6", "from 0 to 5"),
         ("GRACEFUL_TIMEOUT_SECONDS", "60", "from 1 to 28"),
         ("DATABASE_POOL_SIZE", "-1", "from 1 to 500"),
+        ("JOB_WORKERS", "0", "from 1 to 64"),
+        ("JOB_WORKERS", "65", "from 1 to 64"),
+        ("JOB_RETENTION_DAYS", "6", "from 7 to 3650"),
         ("REGISTRATION_OPEN", "maybe", "true or false"),
         ("TIME_ZONE", "Europe/Atlantis", "Europe/Oslo"),
         ("TIME_ZONE", "../etc/passwd", "Europe/Oslo"),
@@ -148,6 +152,10 @@ def test_from_environment_with_a_wrong_value_names_variable_value_and_what_is_al
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "sqlite://hunter2"),
         ("DATABASE_URL", "sqlite:///"),
+        ("REDIS_URL", "http://:hunter2@cache:6379"),
+        ("REDIS_URL", "redis://:hunter2@"),
+        ("REDIS_URL", "redis://:hunter2@cache:port/0"),
+        ("REDIS_URL", "redis://:hunter2@cache:6379/first"),
         ("SMTP_URL", "http://u:hunter2@mail"),
         ("SMTP_URL", "smtp://u:hunter2@mail:port"),
         ("SMTP_URL", "smtp://u:hunter2@mail?tls=1"),
@@ -197,6 +205,11 @@ def test_media_quota_of_zero_and_addresses_with_a_slash_are_allowed():
     config = read(MEDIA_QUOTA="0", PUBLIC_URL="https://api.example.com/nxfs/", S3_ENDPOINT_URL="http://127.0.0.1:9000/")
     assert config.MEDIA_QUOTA == 0
     assert (config.PUBLIC_URL, config.S3_ENDPOINT_URL) == ("https://api.example.com/nxfs", "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("value", ["redis://cache", "redis://:p@cache:6379/0", "rediss://u:p@[::1]:6380/15?protocol=3"])
+def test_redis_url_that_is_allowed_is_kept(value):
+    assert read(REDIS_URL=value).REDIS_URL == value
 
 
 @pytest.mark.parametrize("value", ["smtp://u:p@h:587?starttls=true", "smtps://h", "smtp://h:25/"])
@@ -260,6 +273,7 @@ def test_session_absolute_shorter_than_idle_is_refused():
 def test_repr_with_secrets_set_hides_them():
     config = read(
         DATABASE_URL="postgres://u:hunter2@db/n",
+        REDIS_URL="redis://:hunter2@cache",
         SMTP_URL="smtp://u:hunter2@mail",
         ADMIN_PASSWORD="hunter2-hunter2",
         SECRET_KEY_PREVIOUS=GOOD_KEY[::-1],
@@ -284,7 +298,7 @@ def test_load_environment_with_file_completes_but_does_not_override_the_real_one
 
 
 @pytest.mark.parametrize(
-    "command", [["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], ["flask", "db", "upgrade"], ["wsgi"]]
+    "command", [["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], ["flask", "db", "upgrade"], ["wsgi"], ["worker"]]
 )
 def test_start_with_a_wrong_setting_prints_one_sentence_and_exits_with_three(command):
     environment = {**os.environ, "FLASK_SKIP_DOTENV": "1", "FLASK_APP": "nxfs.app:create_app", "PORT": "abc"}

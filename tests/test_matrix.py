@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -10,18 +11,29 @@ from sqlalchemy import func, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from nxfs.core.api.idempotency import KEPT_HEADERS
 from nxfs.core.audit import AuditEntry
 from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests import services
 from tests.client import DocumentedClient
-from tests.matrix import ARGUMENTS, NOT_AUDITED, ROLES, RULES, Case, World
+from tests.factories import files
+from tests.matrix import ARGUMENTS, NOT_AUDITED, ROLES, RULES, SIGNED_IN, Case, World
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CASES = [(name, case) for name, cases in RULES.items() for case in cases]
 # The table is about rules, not about engines; a world costs PostgreSQL twice the time. Those stay whose sight is a
 # condition in SQL.
 ROLES_HERE = ROLES if services.chosen_engine() == "sqlite" else ("stranger", "member", "admin")
+# The own account is closed by it: whoever sends it again is nobody.
+ENDS_THE_SESSION = {"DELETE /api/auth/me/"}
+KEYED_CASES = [
+    (name, case)
+    for name, cases in RULES.items()
+    for case in (cases if services.chosen_engine() == "sqlite" else cases[:1])
+    if not name.startswith("GET") and set(case.allowed) & set(SIGNED_IN)
+]
+KEYED_IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in KEYED_CASES]
 IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in CASES]
 
 
@@ -38,6 +50,19 @@ def url_of(app: Flask, path: str, case: Case, world: World) -> str:
     query = {name: value(world) for name, value in case.arguments.items() if name not in rule.arguments}
     _, url = rule.build(values)
     return f"{url}?{urlencode(query)}" if query else url
+
+
+def allowed_role(case: Case) -> str:
+    """Return one of the signed-in roles that may do this: the owner, to whom most of a world belongs, if possible."""
+    return max((role for role in case.allowed if role in SIGNED_IN), key=lambda role: role == "owner")
+
+
+def takes_keys(app: Flask, name: str) -> bool:
+    """Return whether the document says that an operation takes an ``Idempotency-Key``."""
+    method, path = name.split()
+    document = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+    operation = document["paths"][re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", path)][method.lower()]
+    return any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
 
 
 def count_rows(model: type) -> int:
@@ -77,6 +102,31 @@ def test_request_of_a_role_answers_as_the_table_says(app, client: DocumentedClie
     has_written = method != "GET" and response.status_code < 300 and name not in NOT_AUDITED
     assert (count_rows(AuditEntry) > audited) == has_written
     assert count_rows(EventRecord) == told or has_written
+
+
+@pytest.mark.parametrize(("name", "case"), KEYED_CASES, ids=KEYED_IDS)
+def test_write_with_a_key_is_done_once_and_answered_twice_alike(app, client: DocumentedClient, name, case):
+    if not takes_keys(app, name):
+        pytest.skip("It takes no keys: it is for everybody, or answers with a secret.")
+    world, role = World(), allowed_role(case)
+    method, path = name.split()
+    headers = {**world.headers(role), "Idempotency-Key": "a-key"}
+    sent = files.encoded(case.form(world, role)) if case.form else {"json": case.body(world, role)}
+    url = url_of(app, path, case, world)
+    first = client.open(url, method=method, headers=headers, **sent)
+    assert first.status_code == case.expected(role), first.get_data(as_text=True)
+    assert "Idempotency-Replayed" not in first.headers
+    audited, told = count_rows(AuditEntry), count_rows(EventRecord)
+    second = client.open(url, method=method, headers=headers, **sent)
+    if name in ENDS_THE_SESSION:
+        assert second.status_code == 401
+    else:
+        assert (second.status_code, second.data) == (first.status_code, first.data)
+        assert second.headers["Idempotency-Replayed"] == "true"
+        assert {each: second.headers.get(each) for each in KEPT_HEADERS} == {
+            each: first.headers.get(each) for each in KEPT_HEADERS
+        }
+    assert (count_rows(AuditEntry), count_rows(EventRecord)) == (audited, told)
 
 
 def test_options_of_every_route_names_its_methods_and_changes_nothing(app, client):

@@ -7,7 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,11 @@ import requests
 
 from tests import services
 from tests.server import ServerProcess
+from tests.waiting import wait_until
 
 EMAIL, PASSWORD = "boss@example.com", "salt-lamp-harbour-42"
+# Who send requests with keys at once.
+CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +148,65 @@ def test_logout_kills_access_token_in_another_process(server: ServerProcess, tmp
         time.sleep(1)
         answer = requests.get(f"{other.url}/api/auth/me/", headers=headers, timeout=10)
         assert answer.json()["error"]["code"] == "TOKEN_REVOKED"
+
+
+def create_keyed(url: str, browser: requests.Session, title: str) -> requests.Response:
+    """Create a task with a key that is its title."""
+    headers = {"Authorization": str(browser.headers["Authorization"]), "Idempotency-Key": title}
+    return requests.post(f"{url}/api/tasks/", json={"title": title}, headers=headers, timeout=30)
+
+
+def found_ids(server: ServerProcess, browser: requests.Session, word: str) -> list[int]:
+    """Return the ids of the tasks whose titles have ``word``."""
+    found = browser.get(f"{server.url}/api/tasks/", params={"search": word}).json()["results"]
+    return [task["id"] for task in found]
+
+
+def write_until_killed(victim: ServerProcess, browser: requests.Session, name: str, answers: int) -> dict[str, Any]:
+    """Create tasks until the server is killed, after so many answers, and return each answer, None for those cut."""
+    answered: dict[str, Any] = {}
+
+    def write(client: int) -> None:
+        with suppress(requests.RequestException):
+            for number in count():
+                title = f"{name}c{client}n{number}"
+                answered[title] = None
+                answered[title] = create_keyed(victim.url, browser, title).content
+
+    clients = [threading.Thread(target=write, args=[client]) for client in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    wait_until(lambda: sum(content is not None for content in list(answered.values())) >= answers)
+    victim.kill()
+    for client in clients:
+        client.join(30)
+    return answered
+
+
+def test_two_servers_and_a_killed_one_do_a_keyed_request_once(
+    server: ServerProcess, browser: requests.Session, tmp_path: Path
+) -> None:
+    shared = {"SECRET_KEY": server.environment["SECRET_KEY"]}
+    with ServerProcess(server.environment["DATABASE_URL"], tmp_path, environment=shared) as other:
+        for title in ("twice1", "twice2", "twice3"):
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                urls = [server.url, other.url] * (CLIENTS // 2)
+                answers = list(pool.map(partial(create_keyed, browser=browser, title=title), urls))
+            done = [answer for answer in answers if answer.status_code == 201]
+            assert {answer.status_code for answer in answers} <= {201, 409}
+            assert len([answer for answer in done if "Idempotency-Replayed" not in answer.headers]) == 1
+            assert found_ids(server, browser, title) == [done[0].json()["id"]]
+        for name, answers_before in (("first", 3), ("second", 20)):
+            if not other.is_running():
+                other.start()
+            answered = write_until_killed(other, browser, name, answers_before)
+            assert len([content for content in answered.values() if content is None]) == CLIENTS
+            # Nothing of the killed one has to run out before.
+            for title, content in answered.items():
+                answer = create_keyed(server.url, browser, title)
+                assert (answer.status_code, answer.content) == (201, content or answer.content)
+                assert content is None or answer.headers["Idempotency-Replayed"] == "true"
+                assert found_ids(server, browser, title) == [answer.json()["id"]]
 
 
 def test_stop_lets_requests_finish_and_restart_keeps_data(server: ServerProcess, browser: requests.Session) -> None:

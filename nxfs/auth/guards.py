@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from flask import g, request
 
 from nxfs.auth.service import authentication, last_seen
 from nxfs.core.actor import Actor
+from nxfs.core.api import idempotency
 from nxfs.core.api.blueprint import document
 from nxfs.core.errors import AuthenticationRequiredError
 
@@ -30,14 +31,19 @@ def find_actor() -> Actor | None:
 
 
 def login_required(view: View) -> View:
-    """Let only signed-in users through; documents 401."""
+    """Let only signed-in users through, and do once what they send again with its key; documents both."""
+    takes_keys = not getattr(view, "answers_secret", False)
+    location = getattr(view, "body_location", None)
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         g.actor = _authenticate()
-        return view(*args, **kwargs)
+        if not takes_keys:
+            return view(*args, **kwargs)
+        return idempotency.answer_once(partial(view, *args, **kwargs), user_id=g.actor.id, location=location)
 
-    return document(guarded, errors=(AuthenticationRequiredError,), security=[BEARER])  # type: ignore[return-value]
+    errors = (AuthenticationRequiredError,)
+    return document(guarded, errors=errors, takes_keys=takes_keys, security=[BEARER])  # type: ignore[return-value]
 
 
 def login_optional(view: View) -> View:

@@ -10,6 +10,7 @@ PERMISSIONS = {
     "blog.publish": Text("Publish own posts.", "Publisere egne innlegg."),
     "blog.edit": Text("See and edit the posts of all authors.", "Se og redigere innleggene til alle forfattere."),
     "media.manage": Text("See and manage the files of all users.", "Se og forvalte filene til alle brukere."),
+    "system.view": Text("See how the server is doing.", "Se hvordan det går med serveren."),
 }
 OF_ROLES = {"user": frozenset[str](), "staff": frozenset(PERMISSIONS), "admin": frozenset(PERMISSIONS)}
 

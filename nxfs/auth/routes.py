@@ -170,6 +170,7 @@ class Me(MethodView):
 
 @blp.post("/me/password/")
 @login_required
+@blp.answers_secret
 @blp.arguments(PasswordChangeSchema)
 @blp.response(200, PasswordChangedSchema)
 @blp.raises(RateLimitExceededError)

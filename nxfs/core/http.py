@@ -39,7 +39,10 @@ EXPOSED_HEADERS = (
     "X-Event-Cursor",
     "ETag",
     "Link",
+    "Location",
+    "Preference-Applied",
     "Retry-After",
+    "Idempotency-Replayed",
     "RateLimit",
     "RateLimit-Policy",
     "X-RateLimit-Limit",
@@ -94,7 +97,7 @@ def init_app(app: Flask) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_finish)
-    app.register_error_handler(Exception, _render)
+    app.register_error_handler(Exception, render)
 
 
 def cors_options(origins: Sequence[str]) -> dict[str, Any]:
@@ -108,6 +111,7 @@ def cors_options(origins: Sequence[str]) -> dict[str, Any]:
             "Accept-Language",
             "If-Match",
             "If-None-Match",
+            "Prefer",
             "X-Request-ID",
             "Idempotency-Key",
             "Last-Event-ID",
@@ -145,7 +149,7 @@ def _begin() -> None:
     user_agent = (request.user_agent.string or "")[:300].replace("\x00", "") or None
     audit.origin.set(audit.Origin(g.request_id, address_of(request.remote_addr), user_agent))
     is_form = request.mimetype == "multipart/form-data"
-    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES" if is_form else "MAX_JSON_BYTES"]
+    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES"] if is_form else _largest_json()
     # Files are spooled to disk; texts are not.
     request.max_form_memory_size = current_app.config["MAX_JSON_BYTES"]
     if "\x00" in request.path:
@@ -155,11 +159,22 @@ def _begin() -> None:
         raise NotAcceptableError
 
 
+def _largest_json() -> int:
+    # Of views that take many ids.
+    return max(current_app.config["MAX_JSON_BYTES"], getattr(_view(), "largest_body", 0))
+
+
 def _is_answer_accepted() -> bool:
     # Of routes that answer something else than JSON, when all goes well.
-    view = current_app.view_functions.get(request.endpoint or "")
     accepted = request.accept_mimetypes
-    return accepted.accept_json or any(each in accepted for each in getattr(view, "media_types", ()))
+    return accepted.accept_json or any(each in accepted for each in getattr(_view(), "media_types", ()))
+
+
+def _view() -> Any:
+    """Return the function that is going to answer, None when there is none."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    view_class = getattr(view, "view_class", None)
+    return view if view_class is None else getattr(view_class, request.method.lower(), None)
 
 
 def _finish(response: Response) -> Response:
@@ -188,7 +203,8 @@ def _finish(response: Response) -> Response:
     return response
 
 
-def _render(error: Exception) -> ResponseReturnValue:
+def render(error: Exception) -> ResponseReturnValue:
+    """Return the answer to a request that ends with ``error``."""
     known = error_for_clients(error)
     body = errors.envelope(known, language=language(), request_id=g.get("request_id"))
     headers = dict(known.headers)

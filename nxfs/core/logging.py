@@ -48,7 +48,7 @@ def configure_logging(level: str, log_format: str) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     # At INFO these write a line for every statement, request or start; the lines of our own say enough.
-    for noisy in ("sqlalchemy.engine", "sqlalchemy.pool", "werkzeug", "alembic.runtime.plugins", "apscheduler"):
+    for noisy in ("sqlalchemy.engine", "sqlalchemy.pool", "werkzeug", "alembic.runtime.plugins", "apscheduler", "huey"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 

@@ -8,30 +8,41 @@ stand behind ``#`` and the words of the title a second time behind ``=``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Connection,
+    Delete,
     Integer,
     Select,
+    String,
     bindparam,
+    cast,
     column,
+    delete,
     false,
     func,
     literal_column,
     select,
+    table,
     text,
 )
 
+from nxfs.core.batches import is_among
 from nxfs.core.pagination import Page, page_of
 from nxfs.core.search import MOST_SEARCH_WORDS
+from nxfs.core.threads import run_long_in_thread
+from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
 
 # So many rows are looked up and sorted in a few milliseconds. Of more, the first ones are met soon on a walk along the
 # index of the ordering; the planners do not know how many rows the index will name, so that they are told.
 FEW_ROWS = 3_000
+IDS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,15 @@ def question(words: Sequence[str] | None, facets: Sequence[Sequence[str]]) -> Qu
     return Question(wanted, tuple(tuple(group) for group in facets), is_impossible=words is not None and not wanted)
 
 
+def take_out(model: Any, ids: Collection[int]) -> Delete:
+    """Return the statement that takes rows of ``model`` out of the index, until an indexed column of theirs is written.
+
+    For a transaction that changes what belongs to many rows and then the rows: without it each change is indexed.
+    """
+    identifier: Any = column("rowid" if _is_sqlite() else "id", BigInteger)
+    return delete(table(f"{model.__tablename__}_search", identifier)).where(is_among(identifier, ids))
+
+
 def most_facets() -> int:
     """Return up to how many facets in one group are answered faster than the same condition on columns."""
     return 100 if _is_sqlite() else 40
@@ -162,19 +182,64 @@ def fetch_page(
     Raises ``NotFoundError`` for a page past the end; the first page of an empty list is an empty page.
     """
     offset = (page - 1) * page_size
+    counted = db.session.execute(_select_counts(listing, titles_first)).one()
+    rows: Sequence[Any] = []
+    if offset < counted.total:
+        ids = _ids_of_page(_parts(listing, counted, titles_first), keys, offset, page_size)
+        rows = _fetch_in_order(listing, columns, ids)
+    return page_of(rows, count=counted.total, page=page, page_size=page_size, extra=extra)
+
+
+def fetch_ids(listing: Listing, keys: Sequence[Key], *, titles_first: bool = False) -> list[int]:
+    """Return the ids of all rows of the listing, in the order of its pages, letting others run meanwhile.
+
+    Outside of transactions.
+    """
+    connection = db.session.connection()
+    counting = _select_counts(listing, titles_first)
+    if not _is_sqlite():
+        counted = connection.execute(counting).one()
+        parts = _parts(listing, counted, titles_first)
+        return [each for part, count in parts for each in _stream(connection, part.ids(keys, count))]
+    # SQLite searches and sorts without Python's lock: in a thread it holds up nobody.
+    counted = run_long_in_thread(lambda: connection.execute(counting).one())
+    parts = _parts(listing, counted, titles_first)
+    joined = [_join(part.ids(keys, count)) for part, count in parts]
+    return [each for ids in joined for each in run_long_in_thread(_fetch_joined, connection, ids)]
+
+
+def _stream(connection: Connection, ids: Select[Any]) -> Iterator[int]:
+    streamed = connection.execute(ids.execution_options(yield_per=IDS_AT_ONCE))
+    for some in streamed.scalars().partitions():
+        yield from some
+        let_others_run()
+
+
+def _join(ids: Select[Any]) -> Select[Any]:
+    """Return the statement of the ids as one text: for each of many rows, Python's lock would be taken."""
+    ordered = ids.subquery()
+    return select(func.aggregate_strings(cast(ordered.c.id, String), ","))
+
+
+def _fetch_joined(connection: Connection, joined: Select[Any]) -> list[int]:
+    ids = connection.scalar(joined)
+    return [int(each) for each in ids.split(",")] if ids else []
+
+
+def _select_counts(listing: Listing, titles_first: bool) -> Select[Any]:
+    """Return the statement that counts the rows (``total``), and those with all words in the title (``in_title``)."""
     counts = [listing.count().scalar_subquery().label("total")]
     if titles_first:
         counts.append(_part(listing, True).count().scalar_subquery().label("in_title"))
-    counted = db.session.execute(select(*counts)).one()
-    rows: Sequence[Any] = []
-    if offset < counted.total:
-        parts = [(listing, counted.total)]
-        if titles_first:
-            others = counted.total - counted.in_title
-            parts = [(_part(listing, True), counted.in_title), (_part(listing, False), others)]
-        ids = _ids_of_page(parts, keys, offset, page_size)
-        rows = _fetch_in_order(listing, columns, ids)
-    return page_of(rows, count=counted.total, page=page, page_size=page_size, extra=extra)
+    return select(*counts)
+
+
+def _parts(listing: Listing, counted: Any, titles_first: bool) -> list[tuple[Listing, int]]:
+    """Return what the listing is made of, in order, with the count of each."""
+    if not titles_first:
+        return [(listing, counted.total)]
+    others = counted.total - counted.in_title
+    return [(_part(listing, True), counted.in_title), (_part(listing, False), others)]
 
 
 def _part(listing: Listing, is_in_title: bool) -> Listing:

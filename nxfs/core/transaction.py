@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from operator import itemgetter
 from typing import Any
 
@@ -38,6 +38,7 @@ class Transaction:
         self._events: list[dict[str, Any]] = []
         self._entries: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], object]] = []
+        self._after_rollback: list[Callable[[], object]] = []
         self._last_steps: list[tuple[str, Callable[[], object]]] = []
         self._is_in_last_steps = False
 
@@ -86,6 +87,10 @@ class Transaction:
         """Call ``effect`` once the transaction is committed, never when it is rolled back."""
         self._after_commit.append(effect)
 
+    def after_rollback(self, effect: Callable[[], object]) -> None:
+        """Call ``effect`` once the transaction is rolled back, never when it is committed."""
+        self._after_rollback.append(effect)
+
     def last(self, name: str, step: Callable[[], object]) -> None:
         """Call ``step`` right before the commit: for rows that many transactions write, so that none is locked long.
 
@@ -117,6 +122,89 @@ class Transaction:
             event_log.logged_here.set()
 
 
+class OneCommit:
+    """One commit of what is written in several blocks of ``transaction()``, or in a single one."""
+
+    def __init__(self, session: Session, on_begin: Callable[[Session], object] | None = None) -> None:
+        self._session = session
+        self._on_begin = on_begin
+        self._writer_lock = ExitStack()
+        self.current: Transaction | None = None
+        self.is_in_block = False
+
+    @contextmanager
+    def block(self, conflicts: Conflicts | None) -> Iterator[Transaction]:
+        """Begin, or go on with what former blocks began; when the block fails, all of them are rolled back."""
+        with self._nothing_kept_on_failure(conflicts):
+            current = self.current or self._begin()
+            # What was loaded before is read anew, also between the blocks.
+            self._session.expire_all()
+            self.is_in_block = True
+            try:
+                yield current
+            finally:
+                self.is_in_block = False
+            # A constraint that this block violates is one of its own conflicts.
+            self._session.flush()
+
+    def commit(self, conflicts: Conflicts | None = None, *, first: Callable[[Session], object] | None = None) -> None:
+        """Commit what the blocks wrote, if there were any, and let the effects follow.
+
+        ``first`` is called before, in a transaction of its own if there was no block. Raises what a step before the
+        commit raises; everything is rolled back then, and another commit may follow.
+        """
+        with self._nothing_kept_on_failure(conflicts):
+            if first is not None:
+                if self.current is None:
+                    self._begin()
+                first(self._session)
+            if self.current is not None:
+                self.current._commit()
+        committed = self._end()
+        if self._session.info.get("one_commit") is self:
+            del self._session.info["one_commit"]
+        if committed is not None:
+            _take_effect("committed", committed._after_commit)
+
+    def roll_back(self) -> None:
+        """Undo what the blocks wrote, if there were any; the next block begins anew."""
+        try:
+            if self.current is not None:
+                self._session.rollback()
+        finally:
+            undone = self._end()
+        if undone is not None:
+            _take_effect("rolled back", undone._after_rollback)
+
+    def _begin(self) -> Transaction:
+        # A read transaction that began earlier would hold an old snapshot, and on SQLite could not become a writer.
+        self._session.rollback()
+        self._writer_lock.enter_context(_writer_lock(self._session))
+        current = self.current = self._session.info["transaction"] = Transaction(self._session)
+        self._session.connection(execution_options={"is_writer": True})
+        if self._on_begin is not None:
+            self._on_begin(self._session)
+        return current
+
+    def _end(self) -> Transaction | None:
+        """Give back what was held, and return the transaction that is over."""
+        over, self.current = self.current, None
+        self._session.info.pop("transaction", None)
+        self._writer_lock.close()
+        return over
+
+    @contextmanager
+    def _nothing_kept_on_failure(self, conflicts: Conflicts | None) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            self.roll_back()
+            raise _conflict(error, conflicts or {}) from error
+        except BaseException:
+            self.roll_back()
+            raise
+
+
 @contextmanager
 def transaction(conflicts: Conflicts | None = None) -> Iterator[Transaction]:
     """Open the transaction of one use case, or join the one that is open.
@@ -126,32 +214,32 @@ def transaction(conflicts: Conflicts | None = None) -> Iterator[Transaction]:
     """
     session = db.session()
     joined: Transaction | None = session.info.get("transaction")
-    if joined is not None:
+    together: OneCommit | None = session.info.get("one_commit")
+    if joined is not None and (together is None or together.is_in_block):
         yield joined
         return
-    # A read transaction that began earlier would hold an old snapshot, and on SQLite could not become a writer.
-    session.rollback()
-    session.expire_all()
-    with _writer_lock(session):
-        session.connection(execution_options={"is_writer": True})
-        current = session.info["transaction"] = Transaction(session)
-        try:
-            yield current
-            current._commit()
-        except IntegrityError as error:
-            session.rollback()
-            raise _conflict(error, conflicts or {}) from error
-        except BaseException:
-            session.rollback()
-            raise
-        finally:
-            del session.info["transaction"]
-    for effect in current._after_commit:
-        try:
-            effect()
-        except Exception as error:
-            # What was asked for is committed; neither the client nor the other effects shall suffer.
-            log.error("effect of a committed transaction failed", exc_info=error)
+    commit = together or OneCommit(session)
+    with commit.block(conflicts) as current:
+        yield current
+    if together is None:
+        commit.commit(conflicts)
+
+
+@contextmanager
+def one_commit(on_begin: Callable[[Session], object]) -> Iterator[OneCommit]:
+    """Make all transactions in this block one, which ``commit()`` of the yielded object ends.
+
+    From the first of them on the connection is held, and on SQLite the writer lock, so that nothing may take its time
+    after it. ``on_begin`` is called when it begins, and may raise; one that fails is rolled back, and the next begins
+    anew. What is not committed when the block ends is rolled back.
+    """
+    session = db.session()
+    together = session.info["one_commit"] = OneCommit(session, on_begin)
+    try:
+        yield together
+    finally:
+        session.info.pop("one_commit", None)
+        together.roll_back()
 
 
 def release_connection() -> None:
@@ -162,6 +250,25 @@ def release_connection() -> None:
     if "transaction" in db.session().info:
         raise RuntimeError("A transaction is open: what takes its time has to be done before it.")
     end_reading()
+
+
+def after_transaction(effect: Callable[[], object]) -> None:
+    """Call ``effect`` as soon as no transaction is open, whatever becomes of it: at once when none is."""
+    current: Transaction | None = db.session().info.get("transaction")
+    if current is None:
+        effect()
+    else:
+        current.after_commit(effect)
+        current.after_rollback(effect)
+
+
+def _take_effect(outcome: str, effects: Sequence[Callable[[], object]]) -> None:
+    for effect in effects:
+        try:
+            effect()
+        except Exception as error:
+            # The outcome stands; neither the client nor the other effects shall suffer.
+            log.error(f"effect of a {outcome} transaction failed", exc_info=error)
 
 
 def _writer_lock(session: Session) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""The formats of files that anybody may upload, and which of them each place takes."""
+"""The formats of files: those that anybody may upload, which of them each place takes, and those that we make."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: its names on disk and on the wire, ours first. ``kind`` is image, document or audio."""
+    """A file format: its names on disk and on the wire, ours first. ``kind`` is image, document, audio or export."""
 
     name: str
     kind: str
@@ -28,7 +28,8 @@ class Format:
 
 
 OLE_TYPES = ("application/msword", "application/vnd.ms-word")
-WORD_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+OPEN_XML = "application/vnd.openxmlformats-officedocument"
+WORD_TYPE = f"{OPEN_XML}.wordprocessingml.document"
 
 FORMATS = {
     each.name: each
@@ -47,8 +48,14 @@ FORMATS = {
         Format(
             "ogg", "audio", ("ogg", "oga", "opus"), ("audio/ogg", "application/ogg", "audio/opus", "audio/x-opus+ogg")
         ),
+        # No place takes these.
+        Format("csv", "export", ("csv",), ("text/csv",)),
+        Format("xlsx", "export", ("xlsx",), (f"{OPEN_XML}.spreadsheetml.sheet",)),
+        Format("json", "export", ("json",), ("application/json",)),
     )
 }
+
+EXPORT_FORMATS = tuple(name for name, each in FORMATS.items() if each.kind == "export")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from nxfs.extensions import db
 
 
 class StoredFile(db.Model):
-    """One accepted upload. ``name`` is generated: 32 random hexadecimal digits and the extension of its format.
+    """One accepted upload, or a file that we made. ``name`` is 32 random hexadecimal digits and its format's extension.
 
     Everybody may read it from ``public_from`` on; until then, or when that is not set, only with a signed link.
     """
@@ -40,7 +40,7 @@ class StoredFile(db.Model):
 
 
 class FileOwner(db.Model):
-    """How many bytes the files of one owner take: counted in one statement with the check of the quota."""
+    """How many bytes the files of one owner take, exports not counted: in one statement with the check of the quota."""
 
     __tablename__ = "file_owners"
     __table_args__ = (CheckConstraint("used_bytes >= 0", name="used_bytes"),)

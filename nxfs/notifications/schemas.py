@@ -37,7 +37,8 @@ class NotificationSchema(Schema):
         metadata={
             "example": DATA_EXAMPLE,
             "description": "What a link needs: of tasks task_id, title, project_id; of projects project_id, title; of "
-            "posts post_id, title, slug; actor_name (null for the system) of all. It holds when it was written.",
+            "posts post_id, title, slug; of jobs job_id, kind, title, title_nb; actor_name (null for the system) of "
+            "all. It holds when it was written.",
         },
     )
     count = ma.fields.Integer(

@@ -49,6 +49,19 @@ TYPES: Mapping[str, NotificationType] = {
             "Noen har fullført en oppgave som du eier eller har ansvaret for.",
         ),
     ),
+    "tasks_changed": NotificationType(
+        Text("{actor} changed {total} of your tasks.", "{actor} har endret {total} av oppgavene dine."),
+        Text(
+            "Somebody changed several tasks at once that you own or that are assigned to you.",
+            "Noen har endret flere oppgaver på én gang som du eier eller har ansvaret for.",
+        ),
+        repeated=Text("{actor} changed many of your tasks.", "{actor} har endret mange av oppgavene dine."),
+    ),
+    "tasks_assigned": NotificationType(
+        Text("{actor} assigned you {total} tasks.", "{actor} har gitt deg {total} oppgaver."),
+        Text("Somebody assigned you several tasks at once.", "Noen har gitt deg flere oppgaver på én gang."),
+        repeated=Text("{actor} assigned you many tasks.", "{actor} har gitt deg mange oppgaver."),
+    ),
     "task_due_soon": NotificationType(
         Text("The task “{title}” is due on {due_date}.", "Oppgaven «{title}» har frist {due_date}."),
         Text("A task of yours is due today or tomorrow.", "En av oppgavene dine har frist i dag eller i morgen."),
@@ -80,11 +93,15 @@ TYPES: Mapping[str, NotificationType] = {
         is_once=True,
     ),
     "job_finished": NotificationType(
-        Text("“{title}” is finished.", "«{title}» er ferdig."),
+        Text("“{title}” is finished.", "«{title_nb}» er ferdig."),
         Text(
             "Work that you started in the background is finished.", "Arbeid som du satte i gang i bakgrunnen er ferdig."
         ),
         is_once=True,
+    ),
+    "job_failed": NotificationType(
+        Text("“{title}” failed.", "«{title_nb}» mislyktes."),
+        Text("Work that you started in the background failed.", "Arbeid som du satte i gang i bakgrunnen mislyktes."),
     ),
 }
 TOLD_ONCE = tuple(name for name, each in TYPES.items() if each.is_once)

@@ -11,7 +11,8 @@ from gevent.lock import RLock
 from nxfs.core import event_log
 from nxfs.core.event_log import LoggedEvent
 from nxfs.core.transaction import release_connection
-from nxfs.realtime.renderings import RENDERINGS, Message, render, rooms_of
+from nxfs.realtime.message import Message
+from nxfs.realtime.renderings import RENDERINGS, render, rooms_of
 from nxfs.realtime.rooms import Memberships
 
 # How many events of a client's rooms are told again; a client that missed more had better load its data anew.
@@ -20,8 +21,10 @@ MOST_REPLAYED = 1_000
 MOST_KEPT = 10_000
 # How often what is missed is read again, because something changed while it was read.
 MOST_ATTEMPTS = 3
-# Not told again: the answer to joining says who is there.
-PASSING = frozenset({"user_joined", "user_left"})
+PRESENCE = frozenset({"user_joined", "user_left"})
+# Not told again: the answer to joining says who is there, and a job says how far it is. One job alone would push the
+# news of a minute out of memory.
+PASSING = PRESENCE | {"job_progressed"}
 TOLD_AGAIN = frozenset(RENDERINGS) - PASSING
 
 

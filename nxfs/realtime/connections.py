@@ -13,7 +13,7 @@ import gevent
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.messages import Text, translate
-from nxfs.realtime.renderings import Message
+from nxfs.realtime.message import Message
 
 # How long before its end a client is asked for a new token.
 WARNING = timedelta(seconds=60)

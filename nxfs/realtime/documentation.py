@@ -10,7 +10,8 @@ from marshmallow import Schema
 
 from nxfs.core.api.examples import example_of
 from nxfs.core.openapi import Api
-from nxfs.realtime.schemas.events import EVENTS, STREAM_EVENTS, LoggedSchema
+from nxfs.realtime.schemas.events import EVENTS, STREAM_EVENTS
+from nxfs.realtime.schemas.logged import LoggedSchema
 from nxfs.realtime.schemas.messages import MESSAGES
 
 BEGIN = "<!-- From here to the end mark `flask realtime docs` writes what the schemas say. -->"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -22,12 +21,13 @@ from nxfs.core.transaction import release_connection
 from nxfs.core.turns import let_others_run
 from nxfs.realtime import rooms
 from nxfs.realtime.access import Access
-from nxfs.realtime.backlog import PASSING, Backlog
+from nxfs.realtime.backlog import PRESENCE, Backlog
 from nxfs.realtime.connections import SERVER_DRAINING, TOO_SLOW, Connection
 from nxfs.realtime.errors import RoomNotFoundError, TooManyConnectionsError, TooManyRoomsError
+from nxfs.realtime.message import Message
 from nxfs.realtime.presence import Presence
 from nxfs.realtime.profiles import Profiles
-from nxfs.realtime.renderings import Message, project_ids_of, render, rooms_of
+from nxfs.realtime.renderings import project_ids_of, render, rooms_of
 from nxfs.realtime.roll import Roll
 from nxfs.realtime.rooms import Memberships, Room
 from nxfs.realtime.schemas.messages import MOST_ROOMS
@@ -59,7 +59,7 @@ class Hub:
         self._app = app
         self._connections: dict[str, Connection] = {}
         self._rooms: dict[str, set[Connection]] = {}
-        self._by_user: Counter[int] = Counter()
+        self._by_user: dict[int, set[Connection]] = {}
         self._memberships = Memberships()
         self._backlog = Backlog(self._memberships)
         self._greenlets: list[Greenlet] = []
@@ -127,17 +127,18 @@ class Hub:
         if self.is_starting or self.is_draining or len(self._connections) >= self._app.config["MAX_CONNECTIONS"]:
             raise ServiceUnavailableError
         self.access.require_live(connection.actor)
-        if self._by_user[connection.actor.id] >= MOST_CONNECTIONS_OF_A_USER:
+        if len(self._by_user.get(connection.actor.id, ())) >= MOST_CONNECTIONS_OF_A_USER:
             raise TooManyConnectionsError(retry_after=10)
-        self._by_user[connection.actor.id] += 1
+        self._by_user.setdefault(connection.actor.id, set()).add(connection)
         self._connections[connection.id] = connection
 
     def remove(self, connection: Connection) -> None:
         """Forget ``connection``, which has ended."""
         if self._connections.pop(connection.id, None) is None:
             return
-        self._by_user[connection.actor.id] -= 1
-        if not self._by_user[connection.actor.id]:
+        own = self._by_user[connection.actor.id]
+        own.discard(connection)
+        if not own:
             del self._by_user[connection.actor.id]
         for room in list(connection.rooms):
             self._take_out(connection, room)
@@ -247,28 +248,44 @@ class Hub:
                     continue
                 self._backlog.add(event)
                 self.position = event.id
-                if event.type in PASSING:
+                if event.type in PRESENCE:
                     self.presence.observe(event)
                 for message in messages.get(event.id, ()):
                     self._push(message)
                 if number % EVENTS_AT_ONCE == 0:
                     let_others_run()
-        self._tell_presence([event for event in events if event.type in PASSING])
+        self._tell_presence([event for event in events if event.type in PRESENCE])
         self.access.follow(events)
 
     def _push(self, message: Message) -> None:
-        targets: dict[Connection, str] = {}
-        for room in message.rooms:
-            if message.name in PASSING and not self.presence.is_announced(room):
-                continue
-            for connection in self._rooms.get(room, ()):
-                if connection not in targets and message.event_id > connection.rooms[room]:
-                    targets[connection] = room
+        targets = self._named_targets(message) if message.viewers.are_named else self._targets(message)
         for number, (connection, room) in enumerate(targets.items(), 1):
             if message.viewers.include(connection.actor) and room in connection.rooms:
                 self._push_to(connection, message, room)
             if number % CLIENTS_AT_ONCE == 0:
                 let_others_run()
+
+    def _targets(self, message: Message) -> dict[Connection, str]:
+        """Return the connections in the message's rooms, each with the most specific one."""
+        targets: dict[Connection, str] = {}
+        for room in message.rooms:
+            if message.name in PRESENCE and not self.presence.is_announced(room):
+                continue
+            for connection in self._rooms.get(room, ()):
+                if connection not in targets and message.event_id > connection.rooms[room]:
+                    targets[connection] = room
+        return targets
+
+    def _named_targets(self, message: Message) -> dict[Connection, str]:
+        """Return the same for a message to certain users: of a batch there is one for each list of tasks."""
+        targets: dict[Connection, str] = {}
+        for user_id in message.viewers.user_ids:
+            for connection in self._by_user.get(user_id, ()):
+                inside = (room for room in message.rooms if room in connection.rooms)
+                room = next((room for room in inside if message.event_id > connection.rooms[room]), None)
+                if room is not None:
+                    targets[connection] = room
+        return targets
 
     def _push_to(self, connection: Connection, message: Message, room: str) -> None:
         try:

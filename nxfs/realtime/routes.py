@@ -49,6 +49,7 @@ def show_events(query: dict[str, Any]) -> Response:
 
 @events.route("/ticket/", methods=["POST"])
 @login_required
+@events.answers_secret
 @events.response(201, TicketSchema)
 def create_ticket() -> Any:
     """Get a ticket for one stream.

@@ -47,7 +47,7 @@ from nxfs.realtime.connections import (
 )
 from nxfs.realtime.errors import UnknownMessageError
 from nxfs.realtime.hub import Hub
-from nxfs.realtime.renderings import Message
+from nxfs.realtime.message import Message
 from nxfs.realtime.roll import MOST_SHOWN
 from nxfs.realtime.schemas.events import EVENTS
 from nxfs.realtime.schemas.messages import MESSAGES

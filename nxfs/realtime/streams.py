@@ -14,7 +14,7 @@ from gevent.queue import Empty, Queue
 
 from nxfs.realtime.connections import MOST_WAITING, MOST_WAITING_BYTES, PORTION, TOO_SLOW, Connection, Reason
 from nxfs.realtime.hub import Hub
-from nxfs.realtime.renderings import Message
+from nxfs.realtime.message import Message
 from nxfs.realtime.schemas.events import EVENTS, STREAM_EVENTS
 from nxfs.realtime.websockets import LAST_WORDS_SECONDS, cut
 

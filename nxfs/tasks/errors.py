@@ -83,6 +83,18 @@ class ProjectTooLargeError(BusinessRuleError):
     )
 
 
+class TooManyTasksError(BusinessRuleError):
+    """The export has more tasks than a file of its format can hold."""
+
+    message = Text(
+        "There are more tasks than the {most} that an {format} file can hold. Filter them, or choose another format.",
+        "Det er flere oppgaver enn de {most} en {format}-fil har plass til. Filtrer dem, eller velg et annet format.",
+    )
+
+
+TOO_MANY_CATEGORIES = Text("A task can have at most {most} categories.", "En oppgave kan ha høyst {most} kategorier.")
+
+
 class MergeIntoItselfError(BusinessRuleError):
     """A category was to be merged into itself."""
 
@@ -93,3 +105,17 @@ def unknown_reference(field: str, value: object) -> InvalidInputError:
     """Return the error for a field that names something the actor cannot see."""
     sentence = Text("There is no “{value}” that you can use here.", "Det finnes ingen «{value}» som du kan bruke her.")
     return InvalidInputError(field_errors={field: [sentence.fill(value=str(value)[:100])]})
+
+
+def ambiguous_reference(field: str, value: object) -> InvalidInputError:
+    """Return the error for a field with a name that several have."""
+    sentence = Text(
+        "There are several with the name “{value}”; give its id.", "Det finnes flere med navnet «{value}»; oppgi id-en."
+    )
+    return InvalidInputError(field_errors={field: [sentence.fill(value=str(value)[:100])]})
+
+
+def contradicting_categories() -> InvalidInputError:
+    """Return the error for a category that many tasks were to get and to lose."""
+    sentence = Text("A category cannot be both added and removed.", "En kategori kan ikke både legges til og fjernes.")
+    return InvalidInputError(field_errors={"updates.category_remove": [sentence]})

@@ -55,6 +55,18 @@ class TasksBulkUpdated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TasksBulkHidden(Event):
+    """Many tasks were changed at once so that some who could see them before may not any longer.
+
+    An event beside ``TasksBulkUpdated``, because one client may have to hear both, and each needs a position of its
+    own in the log to resume from. The groups' audiences are those from before.
+    """
+
+    type: ClassVar[str] = "tasks_bulk_hidden"
+    groups: tuple[TaskGroup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TasksBulkDeleted(Event):
     """Many tasks were deleted at once."""
 

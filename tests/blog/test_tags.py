@@ -141,19 +141,23 @@ def test_lists_of_tags_cost_few_statements(client: FlaskClient, count: int) -> N
         assert int(client.get(path).headers["X-DB-Queries"]) == most
 
 
-def test_bulk_delete_deletes_what_it_may_and_names_the_others(client: FlaskClient) -> None:
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_bulk_delete_deletes_what_it_may_and_names_the_others(client: FlaskClient, method: str) -> None:
     kari, ola = Person(client), Person(client)
     own, second, foreign = create_tag(kari.user), create_tag(kari.user), create_tag(ola.user)
     post = create_post(kari.user, tags=[own, second, foreign])
     logbook = Logbook()
 
     body = {"tag_ids": [str(own), second, own, foreign, UNKNOWN_ID, str(foreign)]}
-    answer = kari.post(f"{TAGS}bulk-delete/", json=body)
+    expected = {"deleted_count": 2, "failed_deletes": [foreign, UNKNOWN_ID]}
+    assert kari.send(method, f"{TAGS}bulk-delete/?dry_run=true", json=body).get_json() == expected
+    whole = kari.send(method, f"{TAGS}bulk-delete/?atomic=true", json=body)
+    assert whole.status_code == 409
+    assert [failed["id"] for failed in whole.get_json()["error"]["details"]["failed"]] == [foreign, UNKNOWN_ID]
+    assert logbook.types() == ([], [])
+    answer = kari.send(method, f"{TAGS}bulk-delete/", json=body)
 
-    assert (answer.status_code, answer.get_json()) == (
-        200,
-        {"deleted_count": 2, "failed_deletes": [foreign, UNKNOWN_ID]},
-    )
+    assert (answer.status_code, answer.get_json()) == (200, expected)
     assert kari.ids(TAGS) == [foreign]
     assert logbook.types() == (["tag_deleted"] * 2, ["blog.tag_deleted"] * 2)
     assert kari.get(f"/api/blog/posts/{post}/").get_json()["tag_ids"] == [foreign]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,19 @@ def socket_options_dropped(monkeypatch):
         return send(self, case, **options)
 
     monkeypatch.setattr(WSGITransport, "send", send_without_options)
+
+
+@pytest.fixture(autouse=True)
+def keys_used_once(monkeypatch):
+    """Send a new key with each request: the same for two different ones is refused."""
+    send = WSGITransport.send
+
+    def send_with_new_key(self: WSGITransport, case: Any, **options: Any) -> Any:
+        if "Idempotency-Key" in (case.headers or {}):
+            case.headers["Idempotency-Key"] = str(uuid.uuid4())
+        return send(self, case, **options)
+
+    monkeypatch.setattr(WSGITransport, "send", send_with_new_key)
 
 
 @pytest.fixture(autouse=True)

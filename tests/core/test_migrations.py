@@ -29,12 +29,16 @@ from nxfs.config import PROJECT_ROOT
 from nxfs.core import clock
 from nxfs.core.audit import AuditEntry
 from nxfs.core.event_log import EventRecord
+from nxfs.core.idempotency import IdempotencyRecord
+from nxfs.core.jobs.models import Job, JobPart
+from nxfs.core.leadership import Lease
+from nxfs.core.scheduled_runs import ScheduledRun
 from nxfs.core.search_index import Key, Listing, question
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from nxfs.files.models import FileDeletion, FileDerivative, FileOwner
 from nxfs.notifications.models import NotificationPreference
-from nxfs.tasks.models import Task
+from nxfs.tasks.models import Task, TaskExport
 from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from tests import services
 from tests.core.laboratory import create_laboratory
@@ -76,6 +80,15 @@ def fill() -> None:
         tx.session.add(FileDerivative(sha256="0" * 64, width=320, claimed_at=clock.now()))
         tx.session.add(FileDeletion(key="originals/00/" + "0" * 32 + ".jpg"))
         tx.session.add(NotificationPreference(user_id=owner.id, type="mention", is_enabled=False))
+        answer = {"fingerprint": "0" * 64, "status": 204, "headers": {}, "body": b"", "expires_at": clock.now()}
+        tx.session.add(IdempotencyRecord(id="0" * 64, **answer))
+        job = Job(kind="tasks.export", owner_id=owner.id)
+        tx.session.add(job)
+        tx.session.flush()
+        tx.session.add(JobPart(job_id=job.id, number=0, items=[1]))
+        tx.session.add(TaskExport(job_id=job.id, file_id=create_file(owner)))
+        tx.session.add(Lease(name="scheduler", holder="one", taken_at=clock.now(), expires_at=clock.now()))
+        tx.session.add(ScheduledRun(name="tasks.remind", next_run_at=clock.now()))
         tx.revise("people")
         fill_blog(tx.session, owner)
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import gevent
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
 from nxfs.auth.models import RefreshToken, User
 from nxfs.config import PROJECT_ROOT
@@ -23,7 +25,7 @@ from nxfs.core.audit import AuditEntry, Origin
 from nxfs.core.errors import BusinessRuleError, ConflictError
 from nxfs.core.event_log import EventRecord
 from nxfs.core.events import Event
-from nxfs.core.transaction import Transaction, release_connection, transaction
+from nxfs.core.transaction import Transaction, after_transaction, one_commit, release_connection, transaction
 from nxfs.extensions import db
 from nxfs.tasks.models import Category, ProjectMember
 from tests.factories.tasks import create_project
@@ -391,3 +393,184 @@ def test_last_step_that_adds_another_fails_the_transaction_and_is_not_lost(app, 
         write(tx, "b")
         tx.last("early", lambda: None)
     assert counts() == (1, 1, 1)
+
+
+# Several transactions, one commit
+
+
+class AnotherProcessError(Exception):
+    """What a test raises when its commit begins."""
+
+
+def nothing(session: Session) -> None:
+    """Do nothing when a commit begins."""
+
+
+def test_blocks_of_one_commit_are_there_together_with_their_effects(app):
+    effects: list[str] = []
+    with one_commit(nothing) as together:
+        with transaction() as tx:
+            write(tx, "a")
+            tx.after_commit(lambda: effects.append("ran"))
+        with transaction() as tx:
+            write(tx, "b")
+            with transaction() as inner:
+                assert inner is tx
+        assert (counts(), effects) == ((0, 0, 0), [])
+        together.commit(first=lambda session: session.add(Category(name="c", name_key="c", slug="c")))
+        assert (counts(), effects) == ((3, 2, 2), ["ran"])
+        # From here on each is one of its own again.
+        with transaction() as tx:
+            write(tx, "d")
+        assert counts() == (4, 3, 3)
+
+
+def test_effect_of_one_commit_may_open_a_transaction_of_its_own(app):
+    def effect() -> None:
+        with transaction() as tx:
+            write(tx, "b")
+
+    with one_commit(nothing) as together:
+        with transaction() as tx:
+            write(tx, "a")
+            tx.after_commit(effect)
+        together.commit()
+    assert counts() == (2, 2, 2)
+
+
+def test_one_commit_without_blocks_writes_what_it_is_given_and_nothing_otherwise(app):
+    with one_commit(nothing) as together:
+        together.commit()
+    with one_commit(nothing) as together:
+        together.commit(first=lambda session: session.add(Category(name="a", name_key="a", slug="a")))
+    assert counts() == (1, 0, 0)
+
+
+def test_block_that_fails_takes_the_former_ones_along_and_the_next_begins_anew(app):
+    undone: list[str] = []
+    with one_commit(nothing) as together:
+        with transaction() as tx:
+            write(tx, "a")
+            tx.after_rollback(lambda: undone.append("a"))
+        with pytest.raises(BusinessRuleError), transaction() as tx:
+            raise BusinessRuleError
+        assert undone == ["a"]
+        # Nothing is held now: what takes its time may follow.
+        release_connection()
+        with transaction() as tx:
+            write(tx, "b")
+            tx.after_rollback(lambda: undone.append("b"))
+        together.commit()
+    assert (counts(), undone) == ((1, 1, 1), ["a"])
+
+
+@pytest.mark.parametrize("failure", [None, LookupError], ids=["forgotten", "failed"])
+def test_one_commit_that_is_not_asked_for_is_none(app, failure: type[Exception] | None):
+    undone: list[str] = []
+    with nullcontext() if failure is None else pytest.raises(failure), one_commit(nothing):
+        with transaction() as tx:
+            write(tx, "a")
+            tx.after_rollback(lambda: undone.append("ran"))
+        if failure is not None:
+            raise failure
+    assert (counts(), undone) == ((0, 0, 0), ["ran"])
+    with transaction() as tx:
+        write(tx, "b")
+    assert counts() == (1, 1, 1)
+
+
+def test_conflict_is_that_of_its_own_block(app):
+    with transaction() as tx:
+        write(tx, "taken")
+    with one_commit(nothing) as together:
+        with transaction({"uq_categories_slug": MemberTwiceError}) as tx:
+            write(tx, "a")
+        with pytest.raises(SlugTakenError), transaction({"uq_categories_slug": SlugTakenError}) as tx:
+            # Not flushed by the block itself.
+            tx.session.add(Category(name="b", name_key="b", slug="taken"))
+        together.commit()
+    assert counts() == (1, 1, 1)
+
+
+def test_last_step_that_fails_undoes_one_commit_and_another_may_follow(app):
+    undone: list[str] = []
+
+    def fail() -> None:
+        raise BusinessRuleError
+
+    with one_commit(nothing) as together:
+        with transaction() as tx:
+            write(tx, "a")
+            tx.last("step", fail)
+            tx.after_rollback(lambda: undone.append("ran"))
+        with pytest.raises(BusinessRuleError):
+            together.commit()
+        assert (counts(), undone) == ((0, 0, 0), ["ran"])
+        together.commit(first=lambda session: session.add(Category(name="b", name_key="b", slug="b")))
+    assert counts() == (1, 0, 0)
+
+
+def test_nothing_takes_its_time_between_the_blocks_of_one_commit(app):
+    with one_commit(nothing):
+        release_connection()
+        with transaction() as tx:
+            write(tx, "a")
+        with pytest.raises(RuntimeError, match="transaction is open"):
+            release_connection()
+    release_connection()
+
+
+def test_beginning_of_one_commit_may_refuse_it(app):
+    def refuse(session: Session) -> None:
+        assert session.scalar(select(func.count()).select_from(Category)) == 0
+        raise AnotherProcessError
+
+    with pytest.raises(AnotherProcessError), one_commit(refuse), transaction() as tx:
+        write(tx, "a")
+    with transaction() as tx:
+        write(tx, "b")
+    assert counts() == (1, 1, 1)
+
+
+def test_later_block_reads_anew_what_was_loaded_between_the_blocks(app):
+    user_id = create_user(display_name="Before").id
+    with one_commit(nothing) as together:
+        with transaction() as tx:
+            write(tx, "a")
+        user = db.session.get_one(User, user_id)
+        rename = update(User).where(User.id == user_id).values(display_name="After")
+        db.session.execute(rename.execution_options(synchronize_session=False))
+        assert user.display_name == "Before"
+        with transaction() as tx:
+            assert tx.session.get_one(User, user_id).display_name == "After"
+        together.commit()
+
+
+def test_writer_lock_is_held_until_the_one_commit_on_sqlite(app, engine_name):
+    steps: list[str] = []
+
+    def work(name: str) -> None:
+        with one_commit(nothing) as together:
+            for part in ("1", "2"):
+                with transaction() as tx:
+                    steps.append(name)
+                    write(tx, name + part)
+                gevent.sleep(0.02)
+            together.commit()
+
+    gevent.joinall([in_greenlet(app, lambda: work("a")), in_greenlet(app, lambda: work("b"))], raise_error=True)
+    assert counts() == (4, 4, 4)
+    if engine_name == "sqlite":
+        assert steps == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize("failure", [None, LookupError], ids=["committed", "rolled back"])
+def test_what_waits_for_the_end_of_a_transaction_waits_whatever_becomes_of_it(app, failure):
+    done: list[str] = []
+    after_transaction(lambda: done.append("now"))
+    with nullcontext() if failure is None else pytest.raises(failure), transaction():
+        after_transaction(lambda: done.append("later"))
+        assert done == ["now"]
+        if failure is not None:
+            raise failure
+    assert done == ["now", "later"]

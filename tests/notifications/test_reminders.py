@@ -9,12 +9,15 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from nxfs.core.jobs.models import Job
 from nxfs.extensions import db
 from nxfs.tasks.jobs import SCHEDULE
 from nxfs.tasks.service import reminders
 from tests.factories.tasks import create_task
 from tests.factories.users import create_user
+from tests.jobs import run_due_jobs
 from tests.notifications.inbox import count_stored, inbox, only, read, want
 from tests.tasks.logbook import Logbook
 from tests.tasks.person import Person
@@ -169,11 +172,21 @@ def test_jobs_of_several_processes_remind_once(app: Flask, client: FlaskClient, 
     assert len(inbox(kari)) == len(logbook.pushes()) == 6
 
 
-def test_job_is_due_every_five_minutes_and_writes_nothing_without_need(app: Flask) -> None:
-    (job,) = SCHEDULE
-    assert (job.name, job.seconds) == ("tasks.remind", 300)
+def test_job_is_queued_every_five_minutes_and_writes_nothing_without_need(app: Flask, client: FlaskClient) -> None:
+    (entry,) = [each for each in SCHEDULE if each.name == "tasks.remind"]
+    assert entry.seconds == 300
     logbook = Logbook()
+    for _ in range(2):
+        entry.run()
 
-    assert job.run() == 0
-
+    # The second time there was one already.
+    assert run_due_jobs() == 1
     assert (logbook.pushes(), logbook.types()) == ([], ([], []))
+
+    kari = Person(client)
+    create_task(kari.user, due_date=TODAY)
+    entry.run()
+    assert run_due_jobs() == 1
+    assert len(inbox(kari)) == 1
+    jobs = db.session.execute(select(Job.kind, Job.state, Job.result).order_by(Job.id)).all()
+    assert jobs == [("tasks.remind", "succeeded", {"count": count}) for count in (0, 1)]

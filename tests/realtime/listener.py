@@ -16,7 +16,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.transaction import release_connection
 from nxfs.realtime.connections import Connection, Reason
 from nxfs.realtime.hub import Hub, Joined
-from nxfs.realtime.renderings import Message
+from nxfs.realtime.message import Message
 from tests.factories.users import open_session
 
 _numbers = count(1)

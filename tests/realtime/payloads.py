@@ -51,11 +51,14 @@ def require_envelope(body: Any) -> dict[str, Any]:
 
 def _require_exact(schema: ma.Schema, payload: Any) -> None:
     assert isinstance(payload, dict), payload
-    assert payload.keys() == schema.fields.keys(), payload
+    # Every field but those that say only what is different.
+    assert {name for name, field in schema.fields.items() if field.required} <= payload.keys(), payload
+    assert payload.keys() <= schema.fields.keys(), payload
     # What follows from other fields is not loaded, and objects are looked at one by one.
     loadable = {}
-    for name, field in schema.fields.items():
-        value, inner = payload[name], getattr(field, "inner", field)
+    for name, value in payload.items():
+        field = schema.fields[name]
+        inner = getattr(field, "inner", field)
         if isinstance(inner, ma.fields.Nested):
             for each in value if isinstance(value, list) else [value]:
                 _require_exact(inner.schema, each)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
+from nxfs.core.event_log import EventRecord
+from nxfs.tasks.models import Task
 from tests.realtime.browser import Browser, Page
 from tests.realtime.people import PASSWORD, Person
 
@@ -127,6 +131,32 @@ def test_page_says_why_something_is_refused_and_finds_back_after_a_restart(brows
     kari.create_task("Fit the lamps", project=project["id"])
     wait_for_task(page, "Fit the lamps")
     page.wait_for_text("#state[data-state=live]", "Live")
+    assert page.errors == []
+    page.close()
+
+
+def test_page_shows_what_was_changed_and_deleted_in_large_numbers(browser, newcomer, database):
+    kari = newcomer()
+    changed, deleted = kari.create_task("Change me"), kari.create_task("Delete me")
+    page = come_in(browser, kari, "tasks")
+    wait_for_task(page, "Delete me")
+    with database.begin() as connection:
+        # As a large batch does it, of whose tasks nothing is told one by one.
+        connection.execute(
+            sa.update(Task.__table__).where(Task.id == changed["id"]).values(priority="high", title="Changed")
+        )
+        connection.execute(sa.delete(Task.__table__).where(Task.id == deleted["id"]))
+        for task, event in (
+            (changed, {"type": "tasks_bulk_updated", "updates": {"priority": "high"}}),
+            (deleted, {"type": "tasks_bulk_deleted"}),
+        ):
+            groups = [{"task_ids": [task["id"]], "audience": [f"user:{kari.id}"]}]
+            row = {"type": event.pop("type"), "payload": {"groups": groups, **event}, "audience": groups[0]["audience"]}
+            row |= {"actor_id": kari.id, "occurred_at": datetime.now(UTC)}
+            connection.execute(sa.insert(EventRecord.__table__).values(row))
+    page.wait_for_text("#feed", "You deleted 1 of the tasks")
+    page.wait_for_text("#feed", "You changed 1 of the tasks")
+    wait_for_task(page, "Changed")
     assert page.errors == []
     page.close()
 

@@ -70,6 +70,16 @@ def cause_all_events(
     kari.delete(f"/api/tasks/{task['id']}/")
     expect("task_deleted", task_id=task["id"], deleted_by=kari.id, reason="deleted")
 
+    many = sorted(kari.create_task(f"Pipe {number}", project=project["id"])["id"] for number in range(2))
+    kari.post("/api/tasks/bulk-update/", task_ids=many, updates={"priority": "high"})
+    expect("tasks_bulk_updated", task_ids=many, updates={"priority": "high"}, updated_by=kari.id)
+    kari.post("/api/tasks/bulk-delete/", task_ids=many)
+    expect("tasks_bulk_deleted", task_ids=many, deleted_by=kari.id, reason="deleted")
+    own = ola.create_task("Later")
+    job = ola.post("/api/tasks/bulk-update/?async=true", task_ids=[own["id"]], updates={"status": "completed"})
+    socket.wait_for("job_progress", lambda payload: payload["job"]["state"] == "succeeded")
+    assert ola.get(f"/api/jobs/{job['id']}/")["result"] == {"updated_count": 1, "failed_updates": []}
+
     category = kari.post("/api/tasks/categories/", name=f"Shopping {kari.id} {project['id']}")
     expect("category_created", category=category | {"task_count": None}, created_by=kari.id)
     category = kari.patch(f"/api/tasks/categories/{category['id']}/", color="#2f855a")

@@ -10,8 +10,7 @@ from nxfs.auth.guards import current_actor, login_optional, login_required
 from nxfs.blog.queries import tags as queries
 from nxfs.blog.schemas.tags import (
     PopularTagsSchema,
-    TagBulkDeletedSchema,
-    TagBulkDeleteSchema,
+    TagBatchSchema,
     TagCreateSchema,
     TagMergeSchema,
     TagQuerySchema,
@@ -20,6 +19,7 @@ from nxfs.blog.schemas.tags import (
     TagUpdateSchema,
 )
 from nxfs.blog.service import tags as service
+from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, deleted, is_batch
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, NotFoundError
 from nxfs.core.pagination import Page
@@ -116,17 +116,32 @@ def search_tags(values: dict[str, Any]) -> Page:
     return queries.search_tags(values=values)
 
 
-@blp.route("/bulk-delete/", methods=["POST"])
-@login_required
-@blp.arguments(TagBulkDeleteSchema)
-@blp.response(200, TagBulkDeletedSchema)
-def delete_tags(values: dict[str, Any]) -> dict[str, Any]:
-    """Delete several tags.
+@blp.route("/bulk-delete/")
+class BulkDeleteTags(MethodView):
+    """Several tags to delete."""
 
-    Those that do not exist or that you may not delete are named in the answer; the others are deleted.
-    """
-    failed = service.delete_tags(actor=current_actor(), tag_ids=values["tag_ids"])
-    return {"deleted_count": len(values["tag_ids"]) - len(failed), "failed_deletes": failed}
+    @login_required
+    @is_batch
+    @blp.arguments(BatchQuerySchema, location="query")
+    @blp.arguments(TagBatchSchema)
+    @blp.response(200, BatchDeletedSchema)
+    def delete(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Delete several tags; their posts lose them.
+
+        Those that do not exist or that you may not delete are named in the answer; the others are deleted.
+        """
+        failures = service.delete_tags(actor=current_actor(), **values, **options)
+        return deleted(values["tag_ids"], failures)
+
+    @login_required
+    @is_batch
+    @blp.arguments(BatchQuerySchema, location="query")
+    @blp.arguments(TagBatchSchema)
+    @blp.response(200, BatchDeletedSchema)
+    def post(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Delete several tags, if DELETE has no body."""
+        failures = service.delete_tags(actor=current_actor(), **values, **options)
+        return deleted(values["tag_ids"], failures)
 
 
 @blp.route("/<id:tag_id>/merge/", methods=["POST"])

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import validate
 
 from nxfs.core.api import fields
 from nxfs.core.api.pages import LARGEST_PAGE_SIZE, PageQuerySchema
 from nxfs.core.api.schema import Schema
+from nxfs.core.batches import MOST_AT_ONCE
 from nxfs.core.filters import Ordering, SearchText
-from nxfs.core.names import as_identifier
 
 MOST_SOURCES = 50
-MOST_TO_DELETE = 1_000
-
-
-class WrittenIdentifier(fields.Identifier):
-    """An id that may also be written as a text, as the published clients do."""
-
-    def __init__(self, **keywords: Any) -> None:
-        both = {"type": ["integer", "string"], "pattern": "^[1-9][0-9]{0,18}$"}
-        super().__init__(metadata={**both, **keywords.pop("metadata", {})}, **keywords)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> int:
-        if isinstance(value, str):
-            value = as_identifier(value)
-        return super()._deserialize(value, attr, data, **keywords)
 
 
 class TagSchema(Schema):
@@ -84,24 +68,11 @@ class TagMergeSchema(Schema):
     """The tags to merge into this one."""
 
     source_tag_ids = fields.UniqueList(
-        WrittenIdentifier(), minimum=1, maximum=MOST_SOURCES, required=True, metadata={"example": [8, 9]}
+        fields.WrittenIdentifier(), minimum=1, maximum=MOST_SOURCES, required=True, metadata={"example": [8, 9]}
     )
 
 
-class TagBulkDeleteSchema(Schema):
-    """The tags to delete."""
+class TagBatchSchema(Schema):
+    """Several tags."""
 
-    tag_ids = fields.UniqueList(
-        WrittenIdentifier(), minimum=1, maximum=MOST_TO_DELETE, required=True, metadata={"example": [8, 9]}
-    )
-
-
-class TagBulkDeletedSchema(Schema):
-    """What became of them."""
-
-    deleted_count = ma.fields.Integer(required=True, metadata={"example": 1})
-    failed_deletes = ma.fields.List(
-        ma.fields.Integer(metadata={"example": 9}),
-        required=True,
-        metadata={"description": "Ids of those that do not exist or that you may not delete."},
-    )
+    tag_ids = fields.Identifiers(maximum=MOST_AT_ONCE, required=True, metadata={"example": [8, "9"]})

@@ -7,12 +7,14 @@ before the files that it uses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import delete, select
 
+from nxfs.auth.models import User
 from nxfs.blog.errors import MediaNotFoundError
 from nxfs.blog.events import MediaDeleted, MediaUpdated, MediaUploaded, PostUpdated
 from nxfs.blog.models import MediaFile, MediaUsage, Post, PostImage
@@ -31,12 +33,16 @@ from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
 from nxfs.files.formats import LIBRARY
 from nxfs.files.models import StoredFile
-from nxfs.files.service import removal, uploads
+from nxfs.files.service import quota, removal, uploads
 from nxfs.files.service.uploads import Received
 
 AUDITED = ("file_id", "format", "file_size", "uploaded_by", "description", "alt_text")
 # How often a deletion starts anew because posts were saved in the meantime.
 ATTEMPTS = 5
+
+
+class _SavedMeanwhileError(Exception):
+    """The posts are no longer those whose texts were made anew."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,14 @@ def upload_media(*, actor: Actor, upload: Upload, values: Mapping[str, Any]) -> 
 
 def upload_many(*, actor: Actor, files: Sequence[Upload], values: Mapping[str, Any]) -> list[Uploaded]:
     """Keep each of ``files`` as a file of ``actor``, or tell why not; one that is refused does not touch the others."""
-    return [_upload_one(actor, upload, values) for upload in files]
+    with ExitStack() as receiving:
+        # All are inspected before one transaction keeps them, which nothing may hold up.
+        arrived = [_receive(receiving, actor, upload) for upload in files]
+        kept = _keep_what_fits(actor, [each for each in arrived if isinstance(each, Received)], values)
+    return [
+        _uploaded(upload, kept[each.name] if isinstance(each, Received) else each)
+        for upload, each in zip(files, arrived, strict=True)
+    ]
 
 
 def add_to_library(tx: Transaction, actor: Actor, received: Received, values: Mapping[str, Any]) -> MediaFile:
@@ -118,17 +131,35 @@ def delete_media(*, actor: Actor, media_id: int, precondition: Precondition = NO
     """
     for _ in range(ATTEMPTS):
         rewritten = _rewrite_posts(actor, media_id)
-        if _delete(actor, media_id, rewritten, precondition):
-            return
+        with suppress(_SavedMeanwhileError):
+            return _delete(actor, media_id, rewritten, precondition)
     raise ConflictError
 
 
-def _upload_one(actor: Actor, upload: Upload, values: Mapping[str, Any]) -> Uploaded:
-    name = uploads.clean_filename(upload.filename)
+def _receive(receiving: ExitStack, actor: Actor, upload: Upload) -> Received | APIError:
     try:
-        return Uploaded(name, media_id=upload_media(actor=actor, upload=upload, values=values))
+        return receiving.enter_context(uploads.received(upload, LIBRARY, owner_id=actor.id))
     except APIError as error:
-        return Uploaded(name, error=error)
+        return error
+
+
+def _uploaded(upload: Upload, outcome: int | APIError) -> Uploaded:
+    name = uploads.clean_filename(upload.filename)
+    return Uploaded(name, error=outcome) if isinstance(outcome, APIError) else Uploaded(name, media_id=outcome)
+
+
+def _keep_what_fits(actor: Actor, arrived: Sequence[Received], values: Mapping[str, Any]) -> dict[str, int | APIError]:
+    """Keep those for which there is room, and return their ids, or why there is none, by their generated names."""
+    if not arrived:
+        return {}
+    with transaction() as tx:
+        # Before the quota is locked, as everybody does: the new rows refer to the user.
+        tx.session.execute(select(User.id).where(User.id == actor.id).with_for_update(read=True, key_share=True))
+        refusals = quota.refuse_beyond(tx, actor.id, [each.findings["size"] for each in arrived])
+        return {
+            each.name: refusal or add_to_library(tx, actor, each, values).id
+            for each, refusal in zip(arrived, refusals, strict=True)
+        }
 
 
 def _assign(media: MediaFile, values: Mapping[str, Any]) -> None:
@@ -184,8 +215,8 @@ def _select_post_ids(media_id: int) -> Any:
     return used.union(featured, shown)
 
 
-def _delete(actor: Actor, media_id: int, rewritten: Mapping[int, Rewritten], precondition: Precondition) -> bool:
-    """Delete the file if its posts are as ``rewritten`` knows them, and return whether they were."""
+def _delete(actor: Actor, media_id: int, rewritten: Mapping[int, Rewritten], precondition: Precondition) -> None:
+    """Delete the file; raise ``_SavedMeanwhileError`` unless its posts are as ``rewritten`` knows them."""
     with transaction() as tx:
         known = select(Post).where(Post.id.in_(rewritten)).order_by(Post.id).with_for_update()
         affected = tx.session.scalars(known).all()
@@ -193,7 +224,8 @@ def _delete(actor: Actor, media_id: int, rewritten: Mapping[int, Rewritten], pre
         precondition.require(media.version)
         present = set(tx.session.scalars(_select_post_ids(media_id)))
         if present != rewritten.keys() or any(post.version != rewritten[post.id].version for post in affected):
-            return False
+            # Raised, so that nothing stays locked while their texts are made anew.
+            raise _SavedMeanwhileError
         galleries = set(
             tx.session.scalars(delete(PostImage).where(PostImage.media_id == media_id).returning(PostImage.post_id))
         )
@@ -208,7 +240,6 @@ def _delete(actor: Actor, media_id: int, rewritten: Mapping[int, Rewritten], pre
         removal.remove_files(tx, [media.file_id])
         if any(publishing.is_live(post) for post in affected):
             tx.revise("blog.posts")
-    return True
 
 
 def _take_out(

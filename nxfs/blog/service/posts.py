@@ -35,6 +35,10 @@ MOST_ATTEMPTS = 5
 SAVED_MEANWHILE = Text("Somebody else is saving this post. Try again.", "Noen andre lagrer innlegget. Prøv igjen.")
 
 
+class _SavedMeanwhileError(Exception):
+    """The post no longer has the texts that were there when the new ones were rendered."""
+
+
 def create_post(*, actor: Actor, values: Mapping[str, Any]) -> int:
     """Create a post of ``actor`` from ``values`` (see ``PostCreateSchema``) and return its id.
 
@@ -69,9 +73,13 @@ def update_post(
                 tag_ids = _hold_tags(values["tags"]) if "tags" in values else None
                 post = lock_post(actor, post_id)
                 precondition.require(post.version)
-                if derived is None or derived.present == _texts_of(post):
-                    _update(tx, actor, post, values, derived, tag_ids)
-                    return
+                if derived is not None and derived.present != _texts_of(post):
+                    # Raised, so that nothing stays locked while they are rendered again.
+                    raise _SavedMeanwhileError
+                _update(tx, actor, post, values, derived, tag_ids)
+            return
+        except _SavedMeanwhileError:
+            continue
         except PostSlugTakenError:
             # As in ``create_post``.
             if values.get("slug"):

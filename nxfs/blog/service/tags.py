@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -21,6 +22,7 @@ from nxfs.blog.service import posts
 from nxfs.core import search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
+from nxfs.core.batches import Failure, find_failures, is_among, require_all
 from nxfs.core.events import EVERYBODY
 from nxfs.core.names import name_key
 from nxfs.core.transaction import Transaction, transaction
@@ -78,15 +80,25 @@ def delete_tag(*, actor: Actor, tag_id: int, precondition: Precondition = NO_PRE
         _delete(tx, actor, [tag], merged_into=None)
 
 
-def delete_tags(*, actor: Actor, tag_ids: Sequence[int]) -> list[int]:
-    """Delete those of the tags that there are and that ``actor`` may change, and return the ids of the others."""
+def delete_tags(
+    *, actor: Actor, tag_ids: Sequence[int], atomic: bool = False, dry_run: bool = False
+) -> Sequence[Failure]:
+    """Delete the tags, detach them from all posts, and return those of them that ``actor`` cannot delete.
+
+    With ``dry_run`` nothing changes. Raises ``BatchFailedError`` with ``atomic``.
+    """
+    if dry_run:
+        found = db.session.scalars(select(Tag).where(is_among(Tag.id, tag_ids))).all()
+        return _find_failures(actor, tag_ids, found, atomic=atomic)
     with transaction() as tx:
-        tags = [tag for tag in _lock_tags(tag_ids) if policies.can_change_tag(actor, tag)]
-        deleted = [tag.id for tag in tags]
-        if deleted:
-            _touch_posts(deleted)
+        locked = _lock_tags(tag_ids)
+        failures = _find_failures(actor, tag_ids, locked, atomic=atomic)
+        failed = {failure.id for failure in failures}
+        tags = [tag for tag in locked if tag.id not in failed]
+        if tags:
+            _touch_posts([tag.id for tag in tags])
             _delete(tx, actor, tags, merged_into=None)
-    return [tag_id for tag_id in tag_ids if tag_id not in set(deleted)]
+    return failures
 
 
 def merge_tags(*, actor: Actor, tag_id: int, source_ids: Sequence[int]) -> None:
@@ -109,6 +121,14 @@ def merge_tags(*, actor: Actor, tag_id: int, source_ids: Sequence[int]) -> None:
         _touch_posts(source_ids)
         _move_posts(source_ids, tag_id)
         _delete(tx, actor, [locked[source_id] for source_id in source_ids], merged_into=tag_id)
+
+
+def _find_failures(actor: Actor, tag_ids: Sequence[int], found: Sequence[Tag], *, atomic: bool) -> Sequence[Failure]:
+    may_change = partial(policies.can_change_tag, actor)
+    failures = find_failures(tag_ids, found, missing=TagNotFoundError.message, may_change=may_change)
+    if atomic:
+        require_all(failures, language=actor.language)
+    return failures
 
 
 def _touch_posts(tag_ids: Collection[int]) -> None:

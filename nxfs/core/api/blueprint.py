@@ -12,7 +12,7 @@ import marshmallow as ma
 from flask import Response, g
 
 from nxfs.core import event_tail
-from nxfs.core.api import answers, forms, pages
+from nxfs.core.api import answers, forms, idempotency, pages
 from nxfs.core.api.examples import example_of
 from nxfs.core.api.parser import Parser
 from nxfs.core.errors import (
@@ -41,17 +41,28 @@ IF_MATCH = {
 }
 
 
-def document(view: View, *, errors: tuple[type[APIError], ...] = (), **operation: Any) -> View:
-    """Write ``errors`` and OpenAPI ``operation`` keys into the view's entry of the document; the view is returned."""
+def document(
+    view: View, *, errors: tuple[type[APIError], ...] = (), takes_keys: bool = False, **operation: Any
+) -> View:
+    """Write ``errors`` and OpenAPI ``operation`` keys into the view's entry of the document; the view is returned.
+
+    With ``takes_keys`` it honours an ``Idempotency-Key``, with the methods that write.
+    """
     entry = getattr(view, "_apidoc", {})
     view._apidoc = entry  # type: ignore[attr-defined]
+    if takes_keys:
+        entry["takes_keys"] = True
+    _describe(entry, errors, operation)
+    return view
+
+
+def _describe(entry: dict[str, Any], errors: tuple[type[APIError], ...], operation: dict[str, Any]) -> None:
     responses = entry.setdefault("response", {}).setdefault("responses", {})
     for error in errors:
         responses[error.status] = [http.HTTPStatus(error.status).name]
     manual = entry.setdefault("manual_doc", {})
     for key, value in operation.items():
         manual[key] = manual.get(key, []) + value if isinstance(value, list) else value
-    return view
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -78,7 +89,14 @@ class Blueprint(flask_smorest.Blueprint):
             keywords["example"] = example_of(instance, is_input=True)
         read = super().arguments(instance, location=location, **keywords)
         errors = (PayloadTooLargeError, UnsupportedMediaTypeError) if has_body else ()
-        return lambda view: document(read(view), errors=errors)
+
+        def decorate(view: View) -> View:
+            reading = document(read(view), errors=errors)
+            if has_body:
+                reading.body_location = location  # type: ignore[attr-defined]
+            return reading
+
+        return decorate
 
     def response(self, status_code: int, schema: SchemaType | None = None, **keywords: Any) -> Callable[[View], View]:
         """Answer with the dumped result, an ``ETag``, and 304 when the client has it already."""
@@ -129,6 +147,11 @@ class Blueprint(flask_smorest.Blueprint):
         view.media_types = ("text/event-stream",)  # type: ignore[attr-defined]
         return document(view, responses={"200": {"description": "The events, as they happen.", **text}})
 
+    def answers_secret(self, view: View) -> View:
+        """Keep the view's answer nowhere: it carries a secret. An ``Idempotency-Key`` is ignored. Below the guard."""
+        view.answers_secret = True  # type: ignore[attr-defined]
+        return view
+
     def revised(self, revision: Callable[[], str]) -> Callable[[View], View]:
         """Answer 304 as long as ``revision()`` is what it was when the client got its copy, without calling the view.
 
@@ -166,6 +189,8 @@ class Blueprint(flask_smorest.Blueprint):
                 first, *rest = words.split("_")
                 name = first + "".join(word[0].upper() + word[1:] for word in rest)
                 entry.setdefault("manual_doc", {})["operationId"] = name
+                if entry.pop("takes_keys", False) and method.upper() in idempotency.WRITING:
+                    _describe(entry, idempotency.ERRORS, {"parameters": [idempotency.PARAMETER]})
 
     def _prepare_arguments_doc(self, doc: dict[str, Any], doc_info: dict[str, Any], **keywords: Any) -> dict[str, Any]:
         parameters = doc_info.get("arguments", {}).get("parameters", [])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+import gevent
 import marshmallow as ma
 import orjson
 from flask import Request
@@ -30,6 +31,7 @@ IGNORED_PARAMETERS = frozenset({"_t"})
 # Python reads no text of more than 4300 digits as a number.
 LONGEST_NUMBER = 4300
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+READ_AT_ONCE = 1024 * 1024
 # More than any list in a form or a query string may have.
 MOST_REPETITIONS = 1000
 NOT_UTF8 = Text("Text must be UTF-8.", "Tekst må være UTF-8.")
@@ -50,6 +52,13 @@ JSON_OR_FORM = Text(
 )
 
 
+class Digest(Protocol):
+    """One of hashlib's."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take ``data`` into account."""
+
+
 class Parser(FlaskParser):
     """Reads a request for the ``arguments`` decorator; every failure is one of our errors."""
 
@@ -64,8 +73,7 @@ class Parser(FlaskParser):
 
     def load_json(self, request: Request, schema: ma.Schema) -> Any:
         """Return the JSON body."""
-        if not _is_json(request):
-            raise UnsupportedMediaTypeError(JSON_ONLY)
+        _require_type(request, "json")
         return _read_json(_read_body(request))
 
     def load_optional_json(self, request: Request, schema: ma.Schema) -> Any:
@@ -76,14 +84,12 @@ class Parser(FlaskParser):
         """Return the body, a form's texts as the schema's fields would have them."""
         if request.mimetype in FORM_TYPES:
             return _read_texts(_read_form(request), schema) | _read_files(request, schema)
-        if not _is_json(request):
-            raise UnsupportedMediaTypeError(JSON_OR_FORM)
+        _require_type(request, "json_or_form")
         return _read_json(_read_body(request))
 
     def load_upload(self, request: Request, schema: ma.Schema) -> Any:
         """Return the form, which holds a file and so cannot be JSON."""
-        if request.mimetype != FORM_TYPES[0]:
-            raise UnsupportedMediaTypeError(FORM_ONLY)
+        _require_type(request, "upload")
         return self.load_json_or_form(request, schema)
 
     def load_querystring(self, request: Request, schema: ma.Schema) -> Any:
@@ -99,6 +105,35 @@ class Parser(FlaskParser):
         for errors in messages.values():
             by_field.update(flatten(errors))
         raise InvalidInputError(field_errors=by_field)
+
+
+def feed_body(request: Request, location: str | None, digest: Digest) -> None:
+    """Feed ``digest`` with the body that a view with ``arguments`` of this ``location`` is going to read, if any.
+
+    A form counts by its parts: what separates them differs each time that it is sent. Raises what reading it raises.
+    """
+    if location is None or (location == "optional_json" and not _read_body(request)):
+        return
+    _require_type(request, location)
+    if request.mimetype not in FORM_TYPES:
+        digest.update(_read_body(request))
+        return
+    for name, text in _read_form(request).items(multi=True):
+        digest.update(orjson.dumps([name, text]))
+    for name, part in request.files.items(multi=True):
+        digest.update(orjson.dumps([name, part.filename, part.mimetype]))
+        _feed_file(part.stream, digest)
+
+
+def _feed_file(stream: IO[bytes], digest: Digest) -> None:
+    size = 0
+    stream.seek(0)
+    while chunk := stream.read(READ_AT_ONCE):
+        size += len(chunk)
+        digest.update(chunk)
+        gevent.sleep(0)
+    digest.update(str(size).encode())
+    stream.seek(0)
 
 
 def flatten(messages: Any, path: str = "") -> dict[str, list[Any]]:
@@ -119,6 +154,18 @@ def _require_utf8(query_string: bytes) -> None:
         unquote_to_bytes(query_string).decode()
     except UnicodeDecodeError as error:
         raise MalformedRequestError(NOT_UTF8) from error
+
+
+def _require_type(request: Request, location: str) -> None:
+    """Raise ``UnsupportedMediaTypeError`` unless a body of this type can be read as ``location``."""
+    if location == "upload":
+        if request.mimetype != FORM_TYPES[0]:
+            raise UnsupportedMediaTypeError(FORM_ONLY)
+    elif location == "json_or_form":
+        if request.mimetype not in FORM_TYPES and not _is_json(request):
+            raise UnsupportedMediaTypeError(JSON_OR_FORM)
+    elif not _is_json(request):
+        raise UnsupportedMediaTypeError(JSON_ONLY)
 
 
 def _is_json(request: Request) -> bool:
@@ -207,8 +254,12 @@ def _refuse_nul(value: Any, path: str = "", depth: int = 0) -> None:
             _refuse_nul(key, "body")
             _refuse_nul(item, f"{path}.{key}" if path else key, depth + 1)
     elif isinstance(value, list):
+        if value and depth == DEEPEST:
+            raise MalformedRequestError(TOO_DEEP)
         for index, item in enumerate(value):
-            _refuse_nul(item, f"{path}.{index}", depth + 1)
+            # Most are plain, and a path for each of a hundred thousand would take its time.
+            if isinstance(item, dict | list) or (isinstance(item, str) and "\x00" in item):
+                _refuse_nul(item, f"{path}.{index}", depth + 1)
 
 
 def _refuse_unknown(arguments: Iterable[str], schema: ma.Schema) -> None:

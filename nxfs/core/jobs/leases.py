@@ -8,7 +8,8 @@ from datetime import timedelta
 from random import uniform
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select, text, update
+import structlog
+from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
 
 from nxfs.core import clock
 from nxfs.core.audit import Origin
@@ -27,6 +28,9 @@ MOST_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 LONGEST_FAILURE = 2_000
+LOST = "Its runner was lost each time."
+# In one look: it shall take no long time.
+MOST_ENDED = 20
 GAVE_UP = Text(
     "This did not work, and was tried {attempts} times.", "Dette gikk ikke, og er forsøkt {attempts} ganger."
 )
@@ -34,29 +38,25 @@ GAVE_UP = Text(
 # Two runners that take a job at the same time could both find room for one more of its kind.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('nxfs jobs'))")
 
+log = structlog.get_logger("nxfs.jobs")
+
 
 def claim(is_interrupted: Callable[[], bool]) -> RunningJob | None:
     """Take the job that is due for the longest time, with a lease, and return it; None when there is none to take.
 
-    A job whose runner was killed too often is failed instead.
+    Those whose runner was lost come first. One whose runner was lost too often is failed instead.
     """
-    if not _is_any_due():
+    # Most looks find nothing to take: that is one statement, and waits for nobody who writes.
+    if not _is_any(is_lost() | _is_waiting() & Job.kind.in_(all_kinds())):
+        return None
+    _end_lost_jobs()
+    if not _is_any(or_(*_due(_kinds_with_room()))):
         return None
     with transaction() as tx:
         if tx.session.get_bind().dialect.name == "postgresql":
             tx.session.execute(_ONE_AT_A_TIME)
-        while True:
-            due = select(Job).where(_is_due(), Job.kind.in_(_kinds_with_room(tx)))
-            job = tx.session.scalar(due.order_by(Job.run_at, Job.id).limit(1).with_for_update(skip_locked=True))
-            if job is None:
-                return None
-            if job.state == "running" and job.cancel_requested:
-                end(tx, job, "cancelled")
-            elif job.attempts >= MOST_ATTEMPTS:
-                _give_up(tx, job, "Its runner was lost each time.")
-            else:
-                return _take(tx, job, is_interrupted)
-            tx.session.flush()
+        job = _find_due(tx)
+        return None if job is None else _take(tx, job, is_interrupted)
 
 
 def keep(tokens: Collection[str]) -> None:
@@ -90,7 +90,7 @@ def give_back(job: RunningJob) -> None:
         mine = _lock_mine(tx, job)
         if mine is not None:
             mine.attempts -= 1
-            _requeue(mine, timedelta())
+            _requeue(tx, mine, timedelta())
 
 
 def fail(job: RunningJob, *, failure: str, error: Text | None = None) -> None:
@@ -109,19 +109,21 @@ def fail(job: RunningJob, *, failure: str, error: Text | None = None) -> None:
         elif mine.attempts >= MOST_ATTEMPTS:
             _give_up(tx, mine, failure)
         else:
-            _requeue(mine, pause_after(mine.attempts))
-            tell_owner(tx, mine.id, mine.owner_id)
+            _requeue(tx, mine, pause_after(mine.attempts))
 
 
-def end(tx: Transaction, job: Job, state: str) -> None:
-    """End a locked job in ``tx``: its ``state`` is succeeded, failed or cancelled from now on."""
+def end(tx: Transaction, job: Job, state: str, *, is_followed: bool = True) -> None:
+    """End a locked job in ``tx``: its ``state`` is succeeded, failed or cancelled from now on.
+
+    Unless it ``is_followed``, its kind's ``at_end`` is not called.
+    """
     kind = all_kinds().get(job.kind)
     job.state, job.finished_at, job.lease_token, job.lease_until, job.key = state, clock.now(), None, None, None
     if state == "succeeded":
         # The result has it all; of a job that is tried again it still needs them.
         tx.session.execute(delete(JobPart).where(JobPart.job_id == job.id))
     tell_owner(tx, job.id, job.owner_id)
-    if kind is not None and kind.at_end is not None:
+    if is_followed and kind is not None and kind.at_end is not None:
         kind.at_end(tx, EndedJob(job.id, job.kind, kind.title, state, job.owner_id))
 
 
@@ -130,25 +132,68 @@ def pause_after(attempts: int) -> timedelta:
     return min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE) * uniform(0.8, 1.2)
 
 
-def _is_any_due() -> bool:
-    # Most looks find nothing, and shall not wait for those who write.
-    is_any = db.session.scalar(select(Job.id).where(_is_due(), Job.kind.in_(all_kinds())).limit(1)) is not None
+def is_lost() -> ColumnElement[bool]:
+    """Return the condition that a job's runner has not been heard of for too long."""
+    return (Job.state == "running") & (Job.lease_until < clock.now())
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return (Job.state == "queued") & (Job.run_at <= clock.now())
+
+
+def _due(kinds: Collection[str]) -> list[ColumnElement[bool]]:
+    """Return the conditions of jobs to take, those that come first first."""
+    can_go_on = Job.kind.in_(kinds) & (Job.attempts < MOST_ATTEMPTS) & ~Job.cancel_requested
+    return [is_lost() & can_go_on, _is_waiting() & can_go_on]
+
+
+def _is_any(condition: ColumnElement[bool]) -> bool:
+    found = db.session.scalar(select(Job.id).where(condition).limit(1))
     release_connection()
-    return is_any
+    return found is not None
 
 
-def _is_due() -> ColumnElement[bool]:
-    now = clock.now()
-    is_waiting = (Job.state == "queued") & (Job.run_at <= now)
-    return or_(is_waiting, (Job.state == "running") & (Job.lease_until < now))
+def _find_due(tx: Transaction) -> Job | None:
+    # A statement for each: it walks along the index and reads one row, however many jobs wait.
+    for is_due in _due(_kinds_with_room()):
+        first = select(Job).where(is_due).order_by(Job.run_at, Job.id).limit(1)
+        job = tx.session.scalar(first.with_for_update(skip_locked=True))
+        if job is not None:
+            return job
+    return None
 
 
-def _kinds_with_room(tx: Transaction) -> list[str]:
+def _kinds_with_room() -> list[str]:
     """Return the kinds of which fewer jobs run than may."""
-    is_run = case((Job.lease_until >= clock.now(), 1))
-    counted = select(Job.kind, func.count(is_run)).where(Job.state == "running").group_by(Job.kind)
-    running = dict(tx.session.execute(counted).all())
+    counted = select(Job.kind, func.count()).where(Job.state == "running", ~is_lost()).group_by(Job.kind)
+    running = dict(db.session.execute(counted).all())
     return [name for name, kind in all_kinds().items() if running.get(name, 0) < kind.most_at_once]
+
+
+def _end_lost_jobs() -> None:
+    """End jobs that were cancelled before their runner was lost, and those whose runner was lost too often."""
+    shall_end = is_lost() & (Job.cancel_requested | (Job.attempts >= MOST_ATTEMPTS))
+    ids = db.session.scalars(select(Job.id).where(shall_end).order_by(Job.id).limit(MOST_ENDED)).all()
+    release_connection()
+    for job_id in ids:
+        try:
+            _end_lost_job(job_id, shall_end)
+        except Exception as error:
+            # Others wait behind it: it has to end, even when what follows its end fails.
+            log.error("what follows the end of a job failed", job=job_id, exc_info=error)
+            _end_lost_job(job_id, shall_end, is_followed=False)
+
+
+def _end_lost_job(job_id: int, shall_end: ColumnElement[bool], *, is_followed: bool = True) -> None:
+    with transaction() as tx:
+        lost = select(Job).where(Job.id == job_id, shall_end).with_for_update(skip_locked=True)
+        job = tx.session.scalar(lost)
+        if job is None:
+            return
+        if job.cancel_requested:
+            end(tx, job, "cancelled", is_followed=is_followed)
+        else:
+            _give_up(tx, job, job.failure or LOST, is_followed=is_followed)
 
 
 def _take(tx: Transaction, job: Job, is_interrupted: Callable[[], bool]) -> RunningJob:
@@ -172,14 +217,19 @@ def _take(tx: Transaction, job: Job, is_interrupted: Callable[[], bool]) -> Runn
     )
 
 
-def _give_up(tx: Transaction, job: Job, failure: str) -> None:
+def _give_up(tx: Transaction, job: Job, failure: str, *, is_followed: bool = True) -> None:
     job.failure = failure[:LONGEST_FAILURE]
     job.error = translate(GAVE_UP.fill(attempts=job.attempts), job.language)
-    end(tx, job, "failed")
+    end(tx, job, "failed", is_followed=is_followed)
 
 
-def _requeue(job: Job, pause: timedelta) -> None:
+def _requeue(tx: Transaction, job: Job, pause: timedelta) -> None:
+    if job.cancel_requested:
+        # It ended in another way before it noticed.
+        end(tx, job, "cancelled")
+        return
     job.state, job.run_at, job.lease_token, job.lease_until = "queued", clock.now() + pause, None, None
+    tell_owner(tx, job.id, job.owner_id)
 
 
 def _lock_mine(tx: Transaction, job: RunningJob) -> Job | None:

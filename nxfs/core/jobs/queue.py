@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 
 from nxfs.core import audit, clock
 from nxfs.core.database import insert_into
@@ -20,6 +20,9 @@ from nxfs.core.transaction import Transaction, transaction
 # Of one person: nobody shall fill the queue for the others.
 MOST_UNFINISHED = 20
 _BELL = "nxfs.jobs.bell"
+
+# Two requests of one person at the same time could both find room for one more job.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('nxfs jobs of ' || :owner_id, 0))")
 
 
 def enqueue(
@@ -73,8 +76,8 @@ def enqueue_own(kind: str) -> None:
         enqueue(tx, kind, owner_id=None, arguments={}, key=kind)
 
 
-def cancel(*, actor_id: int, job_id: int, condition: ColumnElement[bool]) -> None:
-    """Cancel the job if it meets ``condition``: at once when it is queued, at its next step when it runs.
+def cancel(*, actor_id: int | None, job_id: int, condition: ColumnElement[bool]) -> None:
+    """Cancel the job if it meets ``condition``: at once when nobody runs it, else at its next step, if it has one more.
 
     Raises ``JobNotFoundError``, ``JobFinishedError``.
     """
@@ -83,7 +86,7 @@ def cancel(*, actor_id: int, job_id: int, condition: ColumnElement[bool]) -> Non
         if job.state not in UNFINISHED:
             raise JobFinishedError
         job.cancel_requested = True
-        if job.state == "queued":
+        if job.state == "queued" or job.lease_until < clock.now():
             end(tx, job, "cancelled")
         tx.audit("jobs.job_cancelled", actor_id=actor_id, target=job)
 
@@ -91,12 +94,15 @@ def cancel(*, actor_id: int, job_id: int, condition: ColumnElement[bool]) -> Non
 def retry(*, actor_id: int | None, job_id: int, condition: ColumnElement[bool]) -> None:
     """Queue a job again that failed or was cancelled, if it meets ``condition``; it goes on from where it was.
 
-    Raises ``JobNotFoundError``, ``JobNotEndedError``.
+    Its ``key`` is not its own any more: a second job of its matter may be there already. Raises ``JobNotFoundError``,
+    ``JobNotEndedError``, ``TooManyJobsError``.
     """
     with transaction() as tx:
         job = _lock(tx, job_id, condition)
         if job.state not in ("failed", "cancelled"):
             raise JobNotEndedError
+        if job.owner_id is not None:
+            _require_room(tx, job.owner_id)
         job.state, job.attempts, job.run_at, job.cancel_requested = "queued", 0, clock.now(), False
         job.error = job.failure = job.finished_at = None
         tx.audit("jobs.job_retried", actor_id=actor_id, target=job)
@@ -124,6 +130,8 @@ def _lock(tx: Transaction, job_id: int, condition: ColumnElement[bool]) -> Job:
 
 
 def _require_room(tx: Transaction, owner_id: int) -> None:
+    if tx.session.get_bind().dialect.name == "postgresql":
+        tx.session.execute(_ONE_AT_A_TIME, {"owner_id": str(owner_id)})
     unfinished = select(func.count()).where(Job.owner_id == owner_id, Job.state.in_(UNFINISHED))
     if (tx.session.scalar(unfinished) or 0) >= MOST_UNFINISHED:
         raise TooManyJobsError(most=MOST_UNFINISHED)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 import structlog
 from flask import Flask
 from gevent import Greenlet
 from gevent.event import Event as Signal
-from sqlalchemy.exc import SQLAlchemyError
 
 from nxfs.core.jobs import leases
+from nxfs.core.jobs.complaints import Complaint
 from nxfs.core.jobs.execution import execute
 from nxfs.core.jobs.running import RunningJob
 
@@ -44,8 +46,11 @@ class Runner:
         self._bell.set()
 
     def join(self, timeout: float) -> bool:
-        """Wait until no job runs any more, for at most ``timeout`` seconds; return whether that is so."""
-        gevent.joinall(list(self._running.values()), timeout=timeout)
+        """Wait after ``stop`` until no job runs, for at most ``timeout`` seconds; return whether that is so."""
+        give_up_at = time.monotonic() + timeout
+        # It may just be taking one more.
+        gevent.joinall(self._greenlets[:1], timeout=timeout)
+        gevent.joinall(list(self._running.values()), timeout=max(0.0, give_up_at - time.monotonic()))
         return not self._running
 
     def kill(self) -> None:
@@ -53,15 +58,16 @@ class Runner:
         gevent.killall([*self._greenlets, *self._running.values()])
 
     def _look_for_jobs(self) -> None:
+        complaint = Complaint("looking for jobs failed")
         while not self._is_stopping:
             # Before looking: what is queued meanwhile has to set it again.
             self._bell.clear()
             try:
                 with self._app.app_context():
                     self._take_jobs()
-            except SQLAlchemyError as error:
-                # The database is away; the next look may find it back.
-                log.error("looking for jobs failed", exc_info=error)
+            except Exception as error:
+                # The database is away, or one job cannot be taken; the next look may be better.
+                complaint.tell(error)
             self._bell.wait(POLL_SECONDS)
 
     def _take_jobs(self) -> None:
@@ -75,13 +81,15 @@ class Runner:
         try:
             with self._app.app_context():
                 execute(job)
-        except SQLAlchemyError as error:
+        except Exception as error:
+            # How it ended could not be written; whoever takes it over will.
             log.error("job left to its lease", job=job.id, kind=job.kind, exc_info=error)
         finally:
             del self._running[job.lease_token]
             self._bell.set()
 
     def _keep_leases(self) -> None:
+        complaint = Complaint("leases of jobs not kept")
         while True:
             gevent.sleep(leases.HEARTBEAT_SECONDS)
             if not self._running:
@@ -89,5 +97,6 @@ class Runner:
             try:
                 with self._app.app_context():
                     leases.keep(list(self._running))
-            except SQLAlchemyError as error:
-                log.error("leases of jobs not kept", exc_info=error)
+            except Exception as error:
+                # Those that are lost are taken over; they notice it at their next step.
+                complaint.tell(error)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select, text
 
 from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction
 from nxfs.extensions import db
 from nxfs.files.errors import QuotaExceededError
-from nxfs.files.formats import MEGABYTE
-from nxfs.files.models import FileOwner
+from nxfs.files.formats import EXPORT_FORMATS, MEGABYTE
+from nxfs.files.models import FileOwner, StoredFile
 
 ADD_OWNER = text(
     "INSERT INTO file_owners (owner_id, used_bytes) VALUES (:owner_id, 0) ON CONFLICT (owner_id) DO NOTHING"
@@ -25,12 +27,41 @@ _GIVE_BACK = text(
 )
 
 
+def is_counted(format_name: str) -> bool:
+    """True when files of this format take room of their owner's; exports do not, they go by themselves."""
+    return format_name not in EXPORT_FORMATS
+
+
+def is_counted_file() -> ColumnElement[bool]:
+    """Return the condition that a row of ``files`` takes room of its owner's."""
+    return StoredFile.format.not_in(EXPORT_FORMATS)
+
+
 def require_room(owner_id: int, size: int) -> None:
     """Raise ``QuotaExceededError`` when ``size`` more bytes are too many now: before any work is done for them."""
     quota = setting("MEDIA_QUOTA")
     owner = db.session.get(FileOwner, owner_id, populate_existing=True)
     if quota and (owner.used_bytes if owner else 0) + size > quota:
         raise _exceeded(quota)
+
+
+def refuse_beyond(tx: Transaction, owner_id: int, sizes: Sequence[int]) -> list[QuotaExceededError | None]:
+    """Return for each of ``sizes`` why it does not fit beside those before it; None for what does, until ``tx`` ends.
+
+    Nothing that others may hold is locked after it in ``tx``: they take quotas last.
+    """
+    quota = setting("MEDIA_QUOTA")
+    if not quota:
+        return [None] * len(sizes)
+    tx.session.execute(ADD_OWNER, {"owner_id": owner_id})
+    locked = select(FileOwner.used_bytes).where(FileOwner.owner_id == owner_id).with_for_update()
+    used = tx.session.scalars(locked).one()
+    refusals: list[QuotaExceededError | None] = []
+    for size in sizes:
+        fits = used + size <= quota
+        used += size if fits else 0
+        refusals.append(None if fits else _exceeded(quota))
+    return refusals
 
 
 def take(tx: Transaction, owner_id: int, size: int) -> None:

@@ -42,7 +42,8 @@ def remove_files(tx: Transaction, file_ids: Iterable[int]) -> None:
         return
     tx.session.execute(delete(StoredFile).where(StoredFile.id.in_([file.id for file in files])))
     for file in files:
-        quota.give_back(tx, file.owner_id, file.size)
+        if quota.is_counted(file.format):
+            quota.give_back(tx, file.owner_id, file.size)
         tx.session.expunge(file)
     unneeded = [keys.of_original(file.name) for file in files]
     unneeded += _forget_derivatives(tx, {file.sha256 for file in files})

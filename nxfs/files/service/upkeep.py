@@ -16,7 +16,7 @@ from nxfs.extensions import db
 from nxfs.files import keys
 from nxfs.files.models import FileDeletion, FileDerivative, FileOwner, StoredFile
 from nxfs.files.service import removal
-from nxfs.files.service.quota import ADD_OWNER
+from nxfs.files.service.quota import ADD_OWNER, is_counted_file
 from nxfs.files.storage.interface import Storage
 from nxfs.files.storage.selection import current_storage
 
@@ -167,7 +167,8 @@ def _unreferenced(grace_seconds: float) -> list[int]:
 
 
 def _select_sizes() -> Select[tuple[int, int]]:
-    return select(StoredFile.owner_id, func.sum(StoredFile.size).label("size")).group_by(StoredFile.owner_id)
+    sizes = select(StoredFile.owner_id, func.sum(StoredFile.size).label("size")).where(is_counted_file())
+    return sizes.group_by(StoredFile.owner_id)
 
 
 def _miscounted() -> list[int]:
@@ -181,5 +182,6 @@ def _count_anew(owner_id: int) -> None:
         tx.session.execute(ADD_OWNER, {"owner_id": owner_id})
         # Locked first, so that no upload is counted between the sum and the update.
         owner = tx.session.get_one(FileOwner, owner_id, with_for_update=True, populate_existing=True)
-        sizes = select(func.coalesce(func.sum(StoredFile.size), 0)).where(StoredFile.owner_id == owner_id)
+        sizes = select(func.coalesce(func.sum(StoredFile.size), 0)).where(is_counted_file())
+        sizes = sizes.where(StoredFile.owner_id == owner_id)
         owner.used_bytes = tx.session.scalar(sizes) or 0

@@ -16,7 +16,7 @@ import gevent
 import structlog
 from sqlalchemy import exists, select
 
-from nxfs.core.transaction import Transaction, release_connection
+from nxfs.core.transaction import Transaction, after_transaction, release_connection
 from nxfs.core.uploads import Upload
 from nxfs.extensions import db
 from nxfs.files import keys
@@ -35,7 +35,7 @@ log = structlog.get_logger("nxfs.files")
 
 @dataclass
 class Received:
-    """An upload that was inspected and whose bytes are stored, but which is nobody's yet."""
+    """A file that was inspected, or made here, and whose bytes are stored, but which is nobody's yet."""
 
     name: str
     original_filename: str
@@ -58,26 +58,32 @@ class Received:
         )
         tx.session.add(file)
         tx.session.flush()
-        quota.take(tx, self.owner_id, file.size)
+        if quota.is_counted(file.format):
+            quota.take(tx, self.owner_id, file.size)
         self.is_kept = True
+        tx.after_rollback(lambda: _discard(self))
         return file
 
 
 @contextmanager
 def received(upload: Upload, rule: UploadRule, *, owner_id: int) -> Iterator[Received]:
-    """Inspect and store ``upload``; what is not kept by the end of the block, or when it fails, is deleted again.
+    """Inspect and store ``upload``; what is not kept by the end of the block, or by a failed transaction, is deleted.
 
     Use it around the transaction that keeps it. Raises the error of the refusal (400, 413, 415) under the upload's
     field, ``QuotaExceededError``, ``InspectionBusyError``, ``StorageUnavailableError``.
     """
-    file = _receive(upload, rule, owner_id)
+    with discarded_unless_kept(_receive(upload, rule, owner_id)) as file:
+        yield file
+
+
+@contextmanager
+def discarded_unless_kept(file: Received) -> Iterator[Received]:
+    """Delete the bytes of ``file`` when the block, or the transaction that keeps it, ends without keeping it."""
     try:
         yield file
-    except BaseException:
-        _discard(file)
-        raise
-    if not file.is_kept:
-        _discard(file)
+    finally:
+        if not file.is_kept:
+            after_transaction(lambda: _discard(file))
 
 
 def clean_filename(filename: str) -> str:
@@ -128,7 +134,10 @@ def _copy(upload: Upload, source: Path, rule: UploadRule) -> int:
 
 
 def _discard(file: Received) -> None:
-    """Delete the stored bytes, unless the row is there all the same: a commit may fail after it has succeeded."""
+    """Delete the stored bytes, unless the row is there all the same: a commit may fail after it has succeeded.
+
+    Outside of transactions.
+    """
     release_connection()
     if db.session.scalar(select(exists().where(StoredFile.name == file.name))):
         return

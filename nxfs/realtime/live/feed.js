@@ -6,10 +6,10 @@
 
 const NAMES = [
   "ready", "resync_required", "room_closed", "closing",
-  "task_created", "task_updated", "task_deleted",
+  "task_created", "task_updated", "task_deleted", "tasks_bulk_updated", "tasks_bulk_deleted",
   "project_created", "project_updated", "project_deleted", "project_member_added", "project_member_removed",
   "category_created", "category_updated", "category_deleted",
-  "notification", "notifications_read", "user_joined", "user_left",
+  "notification", "notifications_read", "job_progress", "user_joined", "user_left",
 ];
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;

@@ -17,6 +17,7 @@ const TOAST_SECONDS = 8;
 const MEMBERS_SECONDS = 20;
 const ARRIVAL_SECONDS = 0.5;
 const RETRY_SECONDS = 5;
+const RELOAD_SECONDS = 0.5;
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 
@@ -26,6 +27,7 @@ let room = "tasks";
 let visits = 0; // counts how often a room was entered: what was asked for before that is out of date
 let members = new Map(); // user id -> member
 let membersTimer = 0;
+let enterTimer = 0;
 const tasks = new Map(); // task id -> task
 const told = new Map(); // task id -> the task as the feed last told of it; one's own changes are shown before that
 const rows = new Map(); // task id -> its element
@@ -272,6 +274,19 @@ const HANDLERS = {
     told.delete(payload.task_id);
     tell(payload.reason === "deleted" ? "task_deleted" : "access_ended", payload, payload.deleted_by, { title });
   },
+  tasks_bulk_updated(payload) {
+    tell("tasks_bulk_updated", payload, payload.updated_by, { count: payload.task_ids.length });
+    // Of a small batch each task was told before, and nothing is new.
+    if (!payload.task_ids.every((id) => tasks.has(id) && holds(tasks.get(id), payload.updates))) enterSoon();
+  },
+  tasks_bulk_deleted(payload) {
+    for (const id of payload.task_ids) {
+      remove(id);
+      told.delete(id);
+    }
+    const what = payload.reason === "deleted" ? "tasks_bulk_deleted" : "tasks_access_ended";
+    tell(what, payload, payload.deleted_by, { count: payload.task_ids.length });
+  },
   project_created: (payload) => tell("project_created", payload, payload.created_by, { title: projectName(payload.project) }),
   project_updated: (payload) => tell("project_updated", payload, payload.updated_by, { title: projectName(payload.project) }),
   project_deleted(payload) {
@@ -293,6 +308,18 @@ const HANDLERS = {
 function resync() {
   toast(text("reloaded"), "notice");
   enter(room);
+}
+
+/** Begin anew when nothing of the kind has come for a moment: large changes come in many parts. */
+function enterSoon() {
+  const visit = visits;
+  clearTimeout(enterTimer);
+  enterTimer = setTimeout(() => visit === visits && enter(room), RELOAD_SECONDS * 1000);
+}
+
+/** True when the task has all these values; of what a task has not, such as `category_add`, nothing is known. */
+function holds(task, updates) {
+  return Object.entries(updates).every(([name, value]) => JSON.stringify(task[name]) === JSON.stringify(value));
 }
 
 // Tasks

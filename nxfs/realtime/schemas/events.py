@@ -8,37 +8,18 @@ import marshmallow as ma
 
 from nxfs.core.api import fields
 from nxfs.core.api.schema import Schema
+from nxfs.realtime.schemas.batches import TasksBulkDeletedEventSchema, TasksBulkUpdatedEventSchema
+from nxfs.realtime.schemas.logged import LoggedSchema, identifier, reason, user
 from nxfs.realtime.schemas.presence import ROOM, MemberSchema
+from nxfs.system.schemas.jobs import JobSchema
 from nxfs.tasks.schemas.categories import CategorySchema
 from nxfs.tasks.schemas.projects import ProjectSchema
 from nxfs.tasks.schemas.tasks import TaskSchema
-
-USER = {"example": 12}
-
-
-def user() -> ma.fields.Field:
-    """Return a field that holds the id of a user."""
-    return ma.fields.Integer(required=True, metadata=USER)
-
-
-def identifier(example: int) -> ma.fields.Field:
-    """Return a field that holds the id of an object."""
-    return ma.fields.Integer(required=True, metadata={"example": example})
 
 
 def unread_count() -> ma.fields.Field:
     """Return a field that holds how many notifications are unread when the event is sent."""
     return ma.fields.Integer(required=True, metadata={"example": 2, "description": "How many are unread now."})
-
-
-class LoggedSchema(Schema):
-    """What all events of the log have in common."""
-
-    event_id = ma.fields.Integer(
-        required=True, metadata={"example": 9120, "description": "Grows; give the last one as `since` to resume."}
-    )
-    room = ma.fields.String(required=True, metadata=ROOM | {"description": "The room of yours that it came to."})
-    occurred_at = fields.Moment(required=True, metadata={"example": "2026-02-01T08:30:00Z"})
 
 
 class TaskCreatedEventSchema(LoggedSchema):
@@ -61,11 +42,7 @@ class TaskDeletedEventSchema(LoggedSchema):
 
     task_id = identifier(412)
     deleted_by = user()
-    reason = fields.Choice(
-        ("deleted", "access_ended"),
-        required=True,
-        metadata={"example": "deleted", "description": "`access_ended`: it is there, but no longer for you."},
-    )
+    reason = reason()
 
 
 class ProjectCreatedEventSchema(LoggedSchema):
@@ -148,6 +125,15 @@ class NotificationsReadEventSchema(LoggedSchema):
         metadata={"description": "At most 1,000; more come as several events."},
     )
     unread_count = unread_count()
+
+
+class JobProgressEventSchema(LoggedSchema):
+    """A background job of yours was queued, began, got further or ended; `job` is how it is when the event is sent.
+
+    Of one job at most five a second come, and what you missed does not come later: join, then ask for the job.
+    """
+
+    job = ma.fields.Nested(JobSchema, required=True)
 
 
 class UserJoinedEventSchema(LoggedSchema):
@@ -234,6 +220,8 @@ EVENTS: Mapping[str, Schema] = {
     "task_created": TaskCreatedEventSchema(),
     "task_updated": TaskUpdatedEventSchema(),
     "task_deleted": TaskDeletedEventSchema(),
+    "tasks_bulk_updated": TasksBulkUpdatedEventSchema(),
+    "tasks_bulk_deleted": TasksBulkDeletedEventSchema(),
     "project_created": ProjectCreatedEventSchema(),
     "project_updated": ProjectUpdatedEventSchema(),
     "project_deleted": ProjectDeletedEventSchema(),
@@ -244,6 +232,7 @@ EVENTS: Mapping[str, Schema] = {
     "category_deleted": CategoryDeletedEventSchema(),
     "notification": NotificationEventSchema(),
     "notifications_read": NotificationsReadEventSchema(),
+    "job_progress": JobProgressEventSchema(),
     "user_joined": UserJoinedEventSchema(),
     "user_left": UserLeftEventSchema(),
     "presence_state": PresenceStateEventSchema(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain
 from typing import Any
@@ -56,6 +57,15 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The rows of a list of tasks and their order; with ``titles_first`` rows with all words in the title lead."""
+
+    listing: Listing
+    keys: list[Key]
+    titles_first: bool
+
+
 def get_task(*, actor: Actor, task_id: int) -> Row[Any]:
     """Return the task; raise ``TaskNotFoundError`` when there is none or ``actor`` may not see it."""
     return _get(Task.id == task_id, sees_task(actor))
@@ -72,8 +82,31 @@ def find_tasks(task_ids: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.id: row for row in rows}
 
 
+def find_holders(task_ids: Iterable[int]) -> list[Row[Any]]:
+    """Return id, owner, assignee and project of those of the tasks that exist: what says who sees them."""
+    columns = (Task.id, Task.user_id, Task.assignee_id, Task.project_id)
+    return list(db.session.execute(select(*columns).where(Task.id.in_(task_ids))))
+
+
 def list_tasks(*, actor: Actor, filters: dict[str, Any]) -> Page:
     """Return a page of the tasks that ``actor`` sees and that pass all ``filters`` (see ``TaskQuerySchema``)."""
+    wanted = find_wanted(actor=actor, filters=filters)
+    return search_index.fetch_page(
+        wanted.listing,
+        COLUMNS,
+        wanted.keys,
+        titles_first=wanted.titles_first,
+        page=filters["page"],
+        page_size=filters["page_size"],
+        extra={"filters_applied": _filters_applied(filters)},
+    )
+
+
+def find_wanted(*, actor: Actor, filters: dict[str, Any]) -> Wanted:
+    """Return what the list for ``actor`` with ``filters`` consists of.
+
+    Raises ``InvalidInputError`` on ``category`` or ``project`` for one that does not exist or is not visible.
+    """
     words = search.words_of(filters["search"]) if "search" in filters else None
     named = [value for value in filters.get("project", ()) if value != "none"]
     found = references.find_references(actor, categories=filters.get("category", ()), projects=named)
@@ -86,14 +119,10 @@ def list_tasks(*, actor: Actor, filters: dict[str, Any]) -> Page:
         else:
             conditions = (sees_task(actor),)
     names = filters.get("ordering") or DEFAULT_ORDERING
-    return search_index.fetch_page(
+    return Wanted(
         Listing(Task, search_index.question(words, groups), conditions),
-        COLUMNS,
         _keys(names),
         titles_first=bool(words) and names[0][0] == "relevance",
-        page=filters["page"],
-        page_size=filters["page_size"],
-        extra={"filters_applied": _filters_applied(filters)},
     )
 
 

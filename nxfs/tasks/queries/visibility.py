@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, select, true, union
+from sqlalchemy import ColumnElement, Select, or_, select, true, union
 
 from nxfs.core.actor import Actor
 from nxfs.tasks.models import Project, ProjectMember, Task
@@ -36,6 +36,14 @@ def sees_task(actor: Actor) -> ColumnElement[bool]:
     assigned = select(Task.id).where(Task.assignee_id == actor.id)
     shared = select(Task.id).where(Task.project_id.in_(select_visible_project_ids(actor)))
     return Task.id.in_(select(union(own, assigned, shared).subquery().c.id))
+
+
+def sees_named_task(actor: Actor) -> ColumnElement[bool]:
+    """Return the same condition for statements that name their tasks by id, of which each is looked at by itself."""
+    if actor.is_admin:
+        return true()
+    is_own = or_(Task.user_id == actor.id, Task.assignee_id == actor.id)
+    return or_(is_own, Task.project_id.in_(select_visible_project_ids(actor)))
 
 
 def visible_facets(actor: Actor, project_ids: Sequence[int]) -> list[str]:

@@ -7,12 +7,14 @@ from typing import Any
 from flask.views import MethodView
 
 from nxfs.auth.guards import current_actor, login_required
+from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, deleted, is_batch
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, NotFoundError
 from nxfs.core.pagination import Page
 from nxfs.core.versions import Precondition
 from nxfs.tasks.queries import categories as queries
 from nxfs.tasks.schemas.categories import (
+    CategoryBatchSchema,
     CategoryCreateSchema,
     CategoryMergeSchema,
     CategoryQuerySchema,
@@ -126,6 +128,34 @@ def list_popular_categories(values: dict[str, Any]) -> Page:
 def search_categories(values: dict[str, Any]) -> Page:
     """Search categories by name, slug and description."""
     return queries.search_categories(actor=current_actor(), values=values)
+
+
+@blp.route("/bulk-delete/")
+class BulkDeleteCategories(MethodView):
+    """Several categories to delete."""
+
+    @login_required
+    @is_batch
+    @blp.arguments(BatchQuerySchema, location="query")
+    @blp.arguments(CategoryBatchSchema)
+    @blp.response(200, BatchDeletedSchema)
+    def delete(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Delete several categories; their tasks lose them.
+
+        Those that do not exist or that you may not delete are named in the answer; the others are deleted.
+        """
+        failures = service.delete_categories(actor=current_actor(), **values, **options)
+        return deleted(values["category_ids"], failures)
+
+    @login_required
+    @is_batch
+    @blp.arguments(BatchQuerySchema, location="query")
+    @blp.arguments(CategoryBatchSchema)
+    @blp.response(200, BatchDeletedSchema)
+    def post(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Delete several categories, if DELETE has no body."""
+        failures = service.delete_categories(actor=current_actor(), **values, **options)
+        return deleted(values["category_ids"], failures)
 
 
 @blp.route("/<id:category_id>/merge/", methods=["POST"])

@@ -8,6 +8,7 @@ from marshmallow import validate
 from nxfs.core.api import fields
 from nxfs.core.api.pages import LARGEST_PAGE_SIZE, PageQuerySchema
 from nxfs.core.api.schema import Schema
+from nxfs.core.batches import MOST_AT_ONCE
 from nxfs.core.filters import Ordering, SearchText
 
 MOST_SOURCES = 50
@@ -69,6 +70,12 @@ class PopularCategoriesSchema(Schema):
     limit = fields.Integer(
         load_default=10, validate=validate.Range(min=1, max=LARGEST_PAGE_SIZE), metadata={"example": 10}
     )
+
+
+class CategoryBatchSchema(Schema):
+    """Several categories."""
+
+    category_ids = fields.Identifiers(maximum=MOST_AT_ONCE, required=True, metadata={"example": [8, "9"]})
 
 
 class CategoryMergeSchema(Schema):

@@ -88,8 +88,8 @@ def require_assignee(value: str) -> None:
         raise ma.ValidationError([ASSIGNEE])  # type: ignore[list-item]
 
 
-class TaskQuerySchema(PageQuerySchema):
-    """Filters of the list; all that are given must hold."""
+class TaskFilterSchema(Schema):
+    """Filters of tasks, all of which must hold, and their order."""
 
     category = AnyOf(metadata={"description": "Ids, slugs or names. See category_match."})
     category_match = fields.Choice(
@@ -130,6 +130,10 @@ class TaskQuerySchema(PageQuerySchema):
         if not data.get("search", "").strip():
             data.pop("search", None)
         return data
+
+
+class TaskQuerySchema(TaskFilterSchema, PageQuerySchema):
+    """Filters of the list, and its pages."""
 
 
 class DateRangeSchema(Schema):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from nxfs.core import names, search, slugs
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
+from nxfs.core.batches import Failure, find_failures, is_among, require_all
 from nxfs.core.events import EVERYBODY
 from nxfs.core.transaction import transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
@@ -80,6 +82,24 @@ def delete_category(*, actor: Actor, category_id: int, precondition: Preconditio
         _delete(actor, category, merged_into=None)
 
 
+def delete_categories(
+    *, actor: Actor, category_ids: Sequence[int], atomic: bool = False, dry_run: bool = False
+) -> Sequence[Failure]:
+    """Delete the categories, detach them from all tasks, and return those of them that ``actor`` cannot delete.
+
+    With ``dry_run`` nothing changes. Raises ``BatchFailedError`` with ``atomic``.
+    """
+    wanted = select(Category).where(is_among(Category.id, category_ids)).order_by(Category.id)
+    if dry_run:
+        return _find_failures(actor, category_ids, db.session.scalars(wanted).all(), atomic=atomic)
+    with transaction():
+        found = db.session.scalars(wanted.with_for_update()).all()
+        failures = _find_failures(actor, category_ids, found, atomic=atomic)
+        failed = {failure.id for failure in failures}
+        _delete_many(actor, [category for category in found if category.id not in failed])
+    return failures
+
+
 def merge_categories(*, actor: Actor, category_id: int, source_ids: Sequence[int]) -> None:
     """Give the tasks of the categories ``source_ids`` to the category and delete those.
 
@@ -110,15 +130,43 @@ def _touch_tasks(category_ids: Sequence[int]) -> None:
     tasks.touch_tasks(Task.id.in_(tagged))
 
 
+def _find_failures(
+    actor: Actor, category_ids: Sequence[int], found: Sequence[Category], *, atomic: bool
+) -> Sequence[Failure]:
+    may_change = partial(policies.can_change_category, actor)
+    failures = find_failures(category_ids, found, missing=CategoryNotFoundError.message, may_change=may_change)
+    if atomic:
+        require_all(failures, language=actor.language)
+    return failures
+
+
+def _delete_many(actor: Actor, categories: Sequence[Category]) -> None:
+    if not categories:
+        return
+    ids = [category.id for category in categories]
+    _touch_tasks(ids)
+    for category in categories:
+        _log_deletion(actor, category, merged_into=None)
+    gone = delete(Category).where(Category.id.in_(ids))
+    db.session.execute(gone.execution_options(synchronize_session=False))
+    for category in categories:
+        db.session.expunge(category)
+
+
 def _delete(actor: Actor, category: Category, *, merged_into: int | None) -> None:
+    with transaction() as tx:
+        _log_deletion(actor, category, merged_into=merged_into)
+        tx.session.delete(category)
+        tx.session.flush()
+
+
+def _log_deletion(actor: Actor, category: Category, *, merged_into: int | None) -> None:
     with transaction() as tx:
         event = CategoryDeleted(category_id=category.id, merged_into=merged_into, audience=EVERYBODY)
         tx.emit(event, actor_id=actor.id)
         action = "tasks.category_deleted" if merged_into is None else "tasks.category_merged"
         changes = difference(plain_values(category, FIELDS), {"merged_into": merged_into} if merged_into else {})
         tx.audit(action, actor_id=actor.id, target=category, changes=changes)
-        tx.session.delete(category)
-        tx.session.flush()
 
 
 def _move_tasks(source_id: int, target_id: int) -> None:

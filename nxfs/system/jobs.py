@@ -1,0 +1,12 @@
+"""What the server does for itself at intervals."""
+
+from __future__ import annotations
+
+from nxfs.core import idempotency
+from nxfs.core.jobs import retention
+from nxfs.core.scheduler import Scheduled
+
+SCHEDULE = (
+    Scheduled("idempotency.purge", idempotency.purge, seconds=600),
+    Scheduled("jobs.prune", retention.prune, seconds=3600),
+)
