@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, ClassVar
 
 # In an audience: whoever is signed in.
@@ -22,9 +22,14 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Return the event's own fields as JSON values."""
-        values = asdict(self)
-        values.pop("audience")
-        return values
+        return {name: _plain(value) for name, value in vars(self).items() if name != "audience"}
+
+
+def _plain(value: Any) -> Any:
+    # Not asdict, which copies each of the thousands of ids that a batch has.
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        return [vars(part) for part in value]
+    return value
 
 
 def audience_of(*, user_ids: Iterable[int | None] = (), project_ids: Iterable[int | None] = ()) -> tuple[str, ...]:

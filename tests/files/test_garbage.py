@@ -72,7 +72,7 @@ def test_job_deletes_nothing_when_it_is_the_rows_that_are_missing(monkeypatch) -
 
     assert (state, result) == ("failed", None)
     assert error is not None
-    assert error.startswith("3 stored files are not in the database")
+    assert error.startswith("The database misses 3 stored files")
     assert stored_keys() == before
 
 

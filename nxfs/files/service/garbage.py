@@ -22,7 +22,7 @@ class TooManyStraysError(BusinessRuleError):
     """The storage has more files that no row knows than files that one does."""
 
     message = Text(
-        "More stored files are unknown to the database ({count}) than known. Is it the right one? If so: flask media gc.",
+        "The database misses {count} stored files, more than it knows. Is it the right one? Then use flask media gc.",
         "Flere lagrede filer er ukjente for databasen ({count}) enn kjente. Er den riktig, bruk flask media gc.",
     )
 
