@@ -21,10 +21,15 @@ from nxfs.tasks.schemas.categories import CategoryCreateSchema
 from nxfs.tasks.schemas.projects import ProjectCreateSchema
 from nxfs.tasks.schemas.tasks import TaskCreateSchema
 from nxfs.tasks.service import tasks
+from tests import services
 from tests.factories.users import create_user
 
 TASKS = sum(len(project.things) * len(project.steps) for project in PROJECTS) + len(CHORES)
 LOADED_ALREADY = "The demo data are loaded already.\n"
+
+
+# Each loads all of it, which takes PostgreSQL seconds; what is loaded is the same.
+once = pytest.mark.skipif(services.chosen_engine() != "sqlite", reason="Once, beside SQLite, is enough.")
 
 
 @pytest.fixture
@@ -82,6 +87,7 @@ def test_load_creates_everything_and_shows_the_accounts(run, client):
         assert answer.status_code == 200
 
 
+@once
 def test_load_covers_every_status_priority_and_side_of_today(run, app):
     run("load")
     today = clock.today(app.config["TIME_ZONE"])
@@ -97,6 +103,7 @@ def test_load_covers_every_status_priority_and_side_of_today(run, app):
     assert {task.assignee_id is None for task in loaded} == {True, False}
 
 
+@once
 def test_load_mentions_people_of_the_project(run):
     run("load")
     people = {(project.id, project.user_id) for project in db.session.scalars(select(Project))}
@@ -108,6 +115,7 @@ def test_load_mentions_people_of_the_project(run):
     assert {(project_id, user_ids[name]) for project_id, name in mentioned} <= people
 
 
+@once
 def test_load_writes_events_and_audit_entries(run):
     run("load")
     types = Counter(db.session.scalars(select(EventRecord.type)))
@@ -129,6 +137,7 @@ def test_load_twice_says_so_and_changes_nothing(run):
     assert [count(model) for model in (User, Project, Task, EventRecord, AuditEntry)] == before
 
 
+@once
 def test_load_after_the_password_was_changed_says_loaded_already(run):
     run("load")
     for user in db.session.scalars(select(User)):
@@ -154,6 +163,7 @@ def test_load_that_was_interrupted_leaves_no_half_and_continues(run, monkeypatch
     assert [count(model) for model in (User, Task)] == [8, TASKS]
 
 
+@once
 def test_load_keeps_categories_that_are_there(run):
     creator = create_user()
     name = CATEGORIES[0].name
@@ -164,6 +174,7 @@ def test_load_keeps_categories_that_are_there(run):
     assert count(Category) == len(CATEGORIES)
 
 
+@once
 def test_load_into_an_account_of_somebody_else_is_refused(run):
     create_user(email=PEOPLE[1].email, username="stranger")
     result = run("load")
@@ -172,6 +183,7 @@ def test_load_into_an_account_of_somebody_else_is_refused(run):
     assert count(Task) == 0
 
 
+@once
 def test_load_with_a_taken_username_says_which(run):
     create_user(username=PEOPLE[0].username)
     result = run("load")
@@ -179,6 +191,7 @@ def test_load_with_a_taken_username_says_which(run):
     assert f"Error: {PEOPLE[0].email}: " in result.output
 
 
+@once
 def test_load_in_production_needs_yes(run, app, monkeypatch):
     monkeypatch.setitem(app.config, "NXFS_ENV", "production")
     refused = run("load")

@@ -24,6 +24,7 @@ from PIL import Image
 from nxfs.extensions import db
 from nxfs.files.formats import LIBRARY, MEGABYTE
 from nxfs.files.service.uploads import LONGEST_FILENAME
+from tests import services
 from tests.factories.files import image_bytes
 from tests.factories.users import create_user, open_session
 from tests.files import site as sites
@@ -38,6 +39,10 @@ KILLS = 6
 SLOW_UPLOADS = 6
 LONGEST_ANSWER_SECONDS = 2
 ME = "/api/auth/me/"
+
+
+# How a request is read is the same beside every database.
+once = pytest.mark.skipif(services.chosen_engine() != "sqlite", reason="Once, beside SQLite, is enough.")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,7 @@ def _png(size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_chunked_body_beyond_the_limit_is_413(site: Site) -> None:
     pieces = [part_head(), *[bytes(MEGABYTE)] * (MOST_UPLOAD_BYTES // MEGABYTE + 2), b"\r\n" + END]
@@ -96,6 +102,7 @@ def test_chunked_body_beyond_the_limit_is_413(site: Site) -> None:
     assert (answer.status, error_of(answer)["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_body_with_a_length_beyond_the_limit_is_413(site: Site) -> None:
     answer = site.send(site.head(f"Content-Length: {MOST_UPLOAD_BYTES + 1}"), part_head())
@@ -110,6 +117,7 @@ def test_chunked_upload_is_kept(site: Site) -> None:
     assert json.loads(answer.content)["filename"] in site.names() & site.stored()
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
@@ -135,6 +143,7 @@ def test_client_that_goes_away_while_its_file_is_inspected_leaves_all_or_nothing
     assert site.call("DELETE", f"{MEDIA}{media_id}/").status_code == 204
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_body_that_is_longer_than_its_length_is_cut_and_refused(site: Site) -> None:
     body = form(("file", "cabin.jpg", image_bytes()))
@@ -143,6 +152,7 @@ def test_body_that_is_longer_than_its_length_is_cut_and_refused(site: Site) -> N
     assert error_of(answer)["code"] in ("MALFORMED_REQUEST", "VALIDATION_ERROR")
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_file_of_one_byte_too_many_is_413_with_the_field(site: Site) -> None:
     answer = site.upload(padded_jpeg(LIBRARY.most_bytes + 1))
@@ -159,6 +169,7 @@ def test_file_of_exactly_the_most_bytes_is_kept(site: Site) -> None:
     assert answer.json()["filename"] in site.names() & site.stored()
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("filename", [None, "a.jpg"], ids=["texts", "files"])
 def test_ten_thousand_parts_are_413(site: Site, filename: str | None) -> None:
@@ -168,6 +179,7 @@ def test_ten_thousand_parts_are_413(site: Site, filename: str | None) -> None:
     assert (answer.status, error_of(answer)["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_part_with_a_head_of_100_kb_is_refused(site: Site) -> None:
     part = part_head().replace(b"\r\n\r\n", b"\r\nX-Padding: " + b"a" * 100_000 + b"\r\n\r\n")
@@ -180,6 +192,7 @@ def test_part_with_a_head_of_100_kb_is_refused(site: Site) -> None:
         assert error_of(answer)["code"] in ("MALFORMED_REQUEST", "PAYLOAD_TOO_LARGE")
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 def test_file_under_an_unknown_name_is_refused_by_name(site: Site) -> None:
     body = form(("file", "a.jpg", image_bytes()), ("payload", "b.jpg", image_bytes()))
@@ -188,6 +201,7 @@ def test_file_under_an_unknown_name_is_refused_by_name(site: Site) -> None:
     assert "payload" in error_of(answer)["field_errors"]
 
 
+@once
 @pytest.mark.parametrize(
     ("filename", "shown"),
     [
@@ -225,6 +239,7 @@ def test_filename_of_a_client_becomes_harmless_text(site: Site, filename: str, s
     assert sent.headers["Content-Disposition"].isascii()
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     "content_type",
@@ -244,6 +259,7 @@ def test_wrong_boundary_is_refused(site: Site, content_type: str) -> None:
     assert error_of(answer)["code"] in ("MALFORMED_REQUEST", "VALIDATION_ERROR")
 
 
+@once
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     "lines",
