@@ -45,9 +45,9 @@ def figures(results: Results) -> Iterator[Figure]:
         yield Figure(promise, f"at most {most}", most <= MOST_STATEMENTS)
     is_right = job.job["state"] == "succeeded" and (job.job["result"] or {}).get("updated_count") == job.ids
     yield Figure(f"the job of {job.ids:,} ids does them all", str(job.job["state"]), is_right)
-    values = min(len(job.looked), len(job.pushed))
-    promise = f"its progress has {LEAST_VALUES} values or more"
-    yield Figure(promise, f"{len(job.looked)} asked, {len(job.pushed)} pushed", values >= _least_values(job))
+    values, least = min(len(job.looked), len(job.pushed)), _least_values(job)
+    promise = f"its progress has {least} values or more"
+    yield Figure(promise, f"{len(job.looked)} asked, {len(job.pushed)} pushed", values >= least)
     for path, meanwhile in job.meanwhile.items():
         slower = meanwhile.longest - job.quiet[path].longest
         promise = f"GET {path} meanwhile <= the longest alone + {MOST_SLOWER_MILLISECONDS} ms"
