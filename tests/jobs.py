@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from nxfs.core.jobs import leases
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+
+from nxfs.core.jobs import kinds, leases
 from nxfs.core.jobs.execution import execute
 
 
@@ -13,3 +18,14 @@ def run_due_jobs() -> int:
         execute(job)
         count += 1
     return count
+
+
+@contextmanager
+def kept_kinds(app: Flask) -> Iterator[None]:
+    """Give the application its own kinds of jobs again afterwards."""
+    with app.app_context():
+        own = list(kinds.all_kinds().values())
+    try:
+        yield
+    finally:
+        kinds.install(app, own)

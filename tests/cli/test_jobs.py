@@ -11,20 +11,20 @@ from nxfs.config import PROJECT_ROOT
 from nxfs.core.errors import ConflictError
 from nxfs.core.jobs import kinds
 from tests.core.jobs.trial import claim_one, queue_job, stored, trial
-from tests.jobs import run_due_jobs
+from tests.jobs import kept_kinds, run_due_jobs
 
 
 @pytest.fixture
-def run(app, monkeypatch):
+def run(app):
     """Run ``flask jobs`` with arguments, where there are two kinds of jobs, of which one always fails."""
 
     def fail(job):
         raise ConflictError
 
-    monkeypatch.setattr(app, "extensions", dict(app.extensions))
-    kinds.install(app, [trial(lambda job: {"tittel": "Blåbær"}), trial(fail, name="tests.failing")])
     runner = app.test_cli_runner()
-    return lambda *arguments: runner.invoke(args=["jobs", *map(str, arguments)])
+    with kept_kinds(app):
+        kinds.install(app, [trial(lambda job: {"tittel": "Blåbær"}), trial(fail, name="tests.failing")])
+        yield lambda *arguments: runner.invoke(args=["jobs", *map(str, arguments)])
 
 
 def test_list_shows_the_newest_first_and_filters(run):

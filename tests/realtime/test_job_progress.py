@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +24,7 @@ from nxfs.system.policies import manages_job
 from tests.factories.jobs import create_job
 from tests.factories.tasks import create_category
 from tests.factories.users import create_user
-from tests.jobs import run_due_jobs
+from tests.jobs import kept_kinds, run_due_jobs
 from tests.realtime.event_source import EventSource
 from tests.realtime.listener import Desk, Listener
 from tests.realtime.payloads import require_answer, require_valid
@@ -45,10 +45,10 @@ def desk(app: Flask) -> Desk:
 
 
 @pytest.fixture
-def install(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(app: Flask) -> Iterator[Install]:
     """Give the application one kind of jobs."""
-    monkeypatch.setattr(app, "extensions", dict(app.extensions))
-    return lambda run: kinds.install(app, [Kind(KIND, TITLE, run)])
+    with kept_kinds(app):
+        yield lambda run: kinds.install(app, [Kind(KIND, TITLE, run)])
 
 
 def save(job: RunningJob, done: int, total: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from nxfs.core.jobs.running import RunningJob
 from nxfs.core.messages import Text
 from tests.factories.jobs import create_job
 from tests.files.conftest import keep, picture
-from tests.jobs import run_due_jobs
+from tests.jobs import kept_kinds, run_due_jobs
 from tests.tasks.logbook import Logbook
 from tests.tasks.person import Person
 
@@ -34,14 +34,14 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(app: Flask) -> Iterator[Install]:
     """Give the application one kind of jobs, which does ``run``."""
-    monkeypatch.setattr(app, "extensions", dict(app.extensions))
 
     def install_kind(run: Callable[[RunningJob], Mapping[str, Any]] = lambda job: {}) -> None:
         kinds.install(app, [Kind(KIND, TITLE, run)])
 
-    return install_kind
+    with kept_kinds(app):
+        yield install_kind
 
 
 def show(person: Person, job_id: int) -> dict[str, Any]:

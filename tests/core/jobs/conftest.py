@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
 from nxfs.core.jobs import kinds
 from nxfs.core.jobs.kinds import Kind
+from tests.jobs import kept_kinds
 
 Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(app: Flask) -> Iterator[Install]:
     """Give the application these kinds of jobs instead of its own."""
-    monkeypatch.setattr(app, "extensions", dict(app.extensions))
 
     def install_kinds(*wanted: Kind) -> None:
         kinds.install(app, wanted)
 
-    return install_kinds
+    with kept_kinds(app):
+        yield install_kinds

@@ -50,7 +50,7 @@ def test_arguments_and_origin_reach_the_job_and_its_audit_entries(install):
         return {}
 
     install(trial(run))
-    here = audit.Origin("request-1", "192.0.2.1", "Browser")
+    former, here = audit.origin.get(), audit.Origin("request-1", "192.0.2.1", "Browser")
     before = audit.origin.set(here)
     try:
         queue_job(owner_id=7, language="no", arguments={"ids": [1]})
@@ -58,7 +58,7 @@ def test_arguments_and_origin_reach_the_job_and_its_audit_entries(install):
         audit.origin.reset(before)
     run_due_jobs()
     assert seen == [({"ids": [1]}, 7, "no", here)]
-    assert audit.origin.get() == audit.Origin()
+    assert audit.origin.get() == former
 
 
 def test_error_of_the_owner_fails_the_job_at_once_with_its_sentence(install):
