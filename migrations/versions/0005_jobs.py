@@ -35,6 +35,10 @@ FORMER_TRIGGER = f"""CREATE TRIGGER tasks_search_update AFTER UPDATE OF {INDEXED
          UPDATE tasks_search SET (title, body, facets) = (
            SELECT search_title, search_text, {FACETS} FROM tasks AS task WHERE id = new.id) WHERE rowid = new.id;
        END"""
+# On PostgreSQL, changed documents are sorted before they are put into the index: a thousand take half the time. Every
+# search reads what is not in it yet: 256 kB at most, where PostgreSQL's default would be 4 MB.
+BUFFERED = "ALTER INDEX ix_tasks_search_document SET (fastupdate = on, gin_pending_list_limit = 256)"
+UNBUFFERED = "ALTER INDEX ix_tasks_search_document SET (fastupdate = off)"
 
 
 def upgrade() -> None:
@@ -119,16 +123,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", name="pk_task_exports"),
     )
     op.create_index("uq_task_exports_file_id", "task_exports", ["file_id"], unique=True)
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(DROP_TRIGGER)
-        op.execute(TRIGGER)
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    for statement in (DROP_TRIGGER, TRIGGER) if is_sqlite else (BUFFERED,):
+        op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(DROP_TRIGGER)
-        op.execute(FORMER_TRIGGER)
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    for statement in (DROP_TRIGGER, FORMER_TRIGGER) if is_sqlite else (UNBUFFERED,):
+        op.execute(statement)
     tables = ("task_exports", "scheduled_runs", "leases", "idempotency_records", "job_parts", "jobs")
     for table in tables:
         op.drop_table(table)

@@ -20,7 +20,7 @@ from nxfs.tasks.service.bulk_references import settle_updates, values_from_wire
 UPDATE = "tasks.bulk_update"
 DELETE = "tasks.bulk_delete"
 # On SQLite a part holds up the whole process.
-TASKS_AT_ONCE = 250
+TASKS_AT_ONCE = 100
 
 Part = Callable[[Transaction, Actor, Sequence[int]], Sequence[Failure]]
 
