@@ -34,6 +34,7 @@ JOBS: tuple[Kind, ...] = (
         bulk_jobs.run_update,
         most_at_once=2,
         at_end=tell_job_ended,
+        so_far=bulk_jobs.updated_so_far,
     ),
     Kind(
         bulk_jobs.DELETE,
@@ -41,6 +42,7 @@ JOBS: tuple[Kind, ...] = (
         bulk_jobs.run_deletion,
         most_at_once=2,
         at_end=tell_job_ended,
+        so_far=bulk_jobs.deleted_so_far,
     ),
 )
 SCHEDULE = (

@@ -254,7 +254,7 @@ def test_only_what_failed_or_was_cancelled_is_tried_again(
     assert (show(kari, job)["state"], show(kari, job)["result"]) == ("succeeded", {"count": 1})
     assert kari.post(path).status_code == 409
     monkeypatch.setattr(queue, "MOST_UNFINISHED", 0)
-    assert kari.post(f"{URL}{create_finished(kari)}/retry/").status_code == 422
+    assert kari.post(f"{URL}{create_finished(kari)}/retry/").status_code == 429
 
 
 def create_finished(kari: Person) -> int:

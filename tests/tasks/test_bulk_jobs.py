@@ -173,7 +173,25 @@ def test_category_that_is_deleted_meanwhile_fails_the_job_and_leaves_what_is_don
     job = job_at(kari, url)
     sentence = f"Det finnes ingen «{category}» som du kan bruke her."
     assert (job["state"], job["error"], job["done"], job["attempts"]) == ("failed", sentence, 2, 1)
+    assert job["result"] == {"updated_count": 2, "failed_updates": []}
     assert count_tasks(version=1) == 2
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_cancelled_job_says_what_became_of_the_tasks_that_it_has_come_to(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kari, ola = Person(client), Person(client)
+    foreign = create_task(ola.user)
+    tasks = create_many_tasks(kari.user, 4)
+    url = queue(kari, f"{DELETE}?async=true", {"task_ids": [foreign, *tasks]})
+    monkeypatch.setattr(bulk_jobs, "let_others_run", lambda: kari.post(f"{url}cancel/"))
+    run_due_jobs()
+
+    job = job_at(kari, url)
+    assert (job["state"], job["done"]) == ("cancelled", 2)
+    assert job["result"] == {"deleted_count": 1, "failed_deletes": [foreign]}
+    assert sorted(kari.ids()) == tasks[1:]
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -198,4 +216,4 @@ def test_too_many_jobs_of_one_person_are_refused(client: FlaskClient) -> None:
 
     answers = [kari.delete(f"{DELETE}?async=true", json=body) for _ in range(21)]
 
-    assert [answer.status_code for answer in answers] == [202] * 20 + [422]
+    assert [answer.status_code for answer in answers] == [202] * 20 + [429]

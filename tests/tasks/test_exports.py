@@ -171,7 +171,17 @@ def test_cell_that_begins_with_a_line_end_or_tab_begins_with_an_apostrophe(text:
     assert export_writers.text_of(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", " ", "1-2", "a=b", "post@nxfs.no", "'=1", "«=1»", "\U0001f600 =1", "x\n=1"])
+@pytest.mark.parametrize(
+    ("text", "guarded"),
+    [("a;=1+1", "a;'=1+1"), ("a; @x", "a; '@x"), ("a\t-1", "a\t'-1"), ("x\n=1", "x\n'=1"), (" =a;+b", "' =a;'+b")],
+)
+def test_what_would_begin_a_cell_at_another_separator_is_guarded_too(text: str, guarded: str) -> None:
+    assert export_writers.text_of(text) == guarded
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "1-2", "a=b", "post@nxfs.no", "'=1", "«=1»", "\U0001f600 =1", "x\n- y", "a; b"]
+)
 def test_other_cells_stay_as_they_are(text: str) -> None:
     assert export_writers.text_of(text) == text
 

@@ -13,7 +13,7 @@ from nxfs.core.api.blueprint import document
 from nxfs.core.api.jobs import queued
 from nxfs.core.api.schema import Schema
 from nxfs.core.batches import MOST_AT_ONCE, Failure, in_words
-from nxfs.core.errors import BusinessRuleError, ConflictError, InvalidInputError
+from nxfs.core.errors import ConflictError, InvalidInputError, RateLimitExceededError
 from nxfs.core.messages import Text
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -30,7 +30,7 @@ PREFER = {
     "example": RESPOND_ASYNC,
 }
 TOO_MANY_AT_ONCE = Text(
-    "At most {most} at once; ask for a job with async=true.", "Høyst {most} på én gang; be om en jobb med async=true."
+    "At most {most} at once; more need a background job.", "Høyst {most} på én gang; flere krever en bakgrunnsjobb."
 )
 JOB_IN_PARTS = Text(
     "A job works in parts and cannot be all or nothing.",
@@ -100,7 +100,7 @@ def is_batch(view: View) -> View:
 def is_large_batch(view: View) -> View:
     """Let the view, a batch that may be a job, take a body of a hundred thousand ids; below the guard."""
     view.largest_body = LARGEST_BODY  # type: ignore[attr-defined]
-    return document(is_batch(view), errors=(BusinessRuleError,), parameters=[PREFER])
+    return document(is_batch(view), errors=(RateLimitExceededError,), parameters=[PREFER])
 
 
 def is_job(ids: Collection[int], options: Mapping[str, Any], *, named: str) -> bool:
@@ -112,7 +112,8 @@ def is_job(ids: Collection[int], options: Mapping[str, Any], *, named: str) -> b
     is_large = len(ids) > MOST_AT_ONCE
     if is_large and is_wanted is False:
         raise InvalidInputError(field_errors={named: [TOO_MANY_AT_ONCE.fill(most=MOST_AT_ONCE)]})
-    becomes_job = is_large or (_is_preferred() if is_wanted is None else is_wanted)
+    # A preference that cannot be met is no demand (RFC 7240).
+    becomes_job = is_large or (_is_preferred() and not options["atomic"] if is_wanted is None else is_wanted)
     if becomes_job and options["atomic"]:
         raise InvalidInputError(field_errors={"atomic": [JOB_IN_PARTS]})
     return becomes_job

@@ -22,6 +22,8 @@ TIME_WITHOUT_ZONE = Text(
     "Give a time with its zone, such as 2026-05-17T12:00:00Z.",
     "Oppgi et tidspunkt med tidssone, som 2026-05-17T12:00:00Z.",
 )
+NONE_GIVEN = Text("Give at least one.", "Oppgi minst én.")
+TOO_MANY_GIVEN = Text("Give at most {most}.", "Oppgi høyst {most}.")
 NO_FILE = Text("Choose a file.", "Velg en fil.")
 NO_IDENTIFIER = Text("This is no id.", "Dette er ingen id.")
 # Of a list of a hundred thousand ids nobody reads more.
@@ -81,9 +83,9 @@ class Identifiers(ma.fields.Field):
         if not isinstance(value, list):
             raise ma.ValidationError("Not a valid list.")
         if not value:
-            raise ma.ValidationError("Shorter than minimum length 1.")
+            raise ma.ValidationError([NONE_GIVEN])  # type: ignore[list-item]
         if len(value) > self.maximum:
-            raise ma.ValidationError(f"Longer than maximum length {self.maximum}.")
+            raise ma.ValidationError([TOO_MANY_GIVEN.fill(most=self.maximum)])  # type: ignore[list-item]
         if set(map(type, value)) == {str} and all(map(_WRITTEN.fullmatch, value)):
             value = list(map(int, value))
         # Not isinstance, for which true is a number.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nxfs.core.errors import BusinessRuleError, ConflictError, NotFoundError
+from nxfs.core.errors import ConflictError, NotFoundError, RateLimitExceededError
 from nxfs.core.messages import Text
 
 
@@ -27,8 +27,8 @@ class JobNotEndedError(ConflictError):
     )
 
 
-class TooManyJobsError(BusinessRuleError):
-    """Somebody has too many jobs that have not ended."""
+class TooManyJobsError(RateLimitExceededError):
+    """Somebody has too many jobs that have not ended; it is worth trying again, also with the same key."""
 
     message = Text(
         "You have {most} jobs under way already. Wait until one has ended.",

@@ -32,7 +32,8 @@ class Kind:
 
     ``run`` does the work and returns the result, a JSON object; what it raises is tried again, an ``APIError`` below
     500 is not. It may be stopped and begun again at any moment: what it does it has to do in transactions that also
-    ``save`` how far it is. ``at_end`` is called in the transaction that ends a job. Of all jobs of the kind at most
+    ``save`` how far it is. ``at_end`` is called in the transaction that ends a job, ``so_far`` returns the result of
+    one that ends before it is done, from how far it was and the items that were saved. Of all jobs of the kind at most
     ``most_at_once`` run at the same time, in whatever processes.
     """
 
@@ -41,6 +42,7 @@ class Kind:
     run: Callable[[RunningJob], Mapping[str, Any]]
     most_at_once: int = 1
     at_end: Callable[[Transaction, EndedJob], object] | None = None
+    so_far: Callable[[int, list[Any]], Mapping[str, Any]] | None = None
 
 
 def install(app: Flask, kinds: Iterable[Kind]) -> None:

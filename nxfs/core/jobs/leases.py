@@ -9,14 +9,15 @@ from random import uniform
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from nxfs.core import clock
 from nxfs.core.audit import Origin
 from nxfs.core.jobs.events import tell_owner
 from nxfs.core.jobs.kinds import EndedJob, all_kinds
 from nxfs.core.jobs.models import Job, JobPart
-from nxfs.core.jobs.running import RunningJob
+from nxfs.core.jobs.running import RunningJob, read_items
 from nxfs.core.messages import Text, translate
 from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.extensions import db
@@ -122,6 +123,8 @@ def end(tx: Transaction, job: Job, state: str, *, is_followed: bool = True) -> N
     if state == "succeeded":
         # The result has it all; of a job that is tried again it still needs them.
         tx.session.execute(delete(JobPart).where(JobPart.job_id == job.id))
+    elif kind is not None and kind.so_far is not None:
+        job.result = dict(kind.so_far(job.done, read_items(job.id)))
     tell_owner(tx, job.id, job.owner_id)
     if is_followed and kind is not None and kind.at_end is not None:
         kind.at_end(tx, EndedJob(job.id, job.kind, kind.title, state, job.owner_id))
@@ -144,7 +147,14 @@ def _is_waiting() -> ColumnElement[bool]:
 def _due(kinds: Collection[str]) -> list[ColumnElement[bool]]:
     """Return the conditions of jobs to take, those that come first first."""
     can_go_on = Job.kind.in_(kinds) & (Job.attempts < MOST_ATTEMPTS) & ~Job.cancel_requested
-    return [is_lost() & can_go_on, _is_waiting() & can_go_on]
+    return [is_lost() & can_go_on, _is_waiting() & can_go_on & _is_owners_turn()]
+
+
+def _is_owners_turn() -> ColumnElement[bool]:
+    """Return the condition that no other job of the owner runs: nobody's large jobs shall hold up everybody's."""
+    other = aliased(Job)
+    runs = (other.state == "running") & (other.lease_until >= clock.now())
+    return Job.owner_id.is_(None) | ~exists().where(other.owner_id == Job.owner_id, runs)
 
 
 def _is_any(condition: ColumnElement[bool]) -> bool:

@@ -19,6 +19,7 @@ from nxfs.core.transaction import Transaction, transaction
 
 # Of one person: nobody shall fill the queue for the others.
 MOST_UNFINISHED = 20
+RETRY_AFTER_SECONDS = 10
 _BELL = "nxfs.jobs.bell"
 
 # Two requests of one person at the same time could both find room for one more job.
@@ -104,7 +105,7 @@ def retry(*, actor_id: int | None, job_id: int, condition: ColumnElement[bool]) 
         if job.owner_id is not None:
             _require_room(tx, job.owner_id)
         job.state, job.attempts, job.run_at, job.cancel_requested = "queued", 0, clock.now(), False
-        job.error = job.failure = job.finished_at = None
+        job.result = job.error = job.failure = job.finished_at = None
         tx.audit("jobs.job_retried", actor_id=actor_id, target=job)
         tell_owner(tx, job.id, job.owner_id)
         tx.after_commit(ring)
@@ -134,4 +135,4 @@ def _require_room(tx: Transaction, owner_id: int) -> None:
         tx.session.execute(_ONE_AT_A_TIME, {"owner_id": str(owner_id)})
     unfinished = select(func.count()).where(Job.owner_id == owner_id, Job.state.in_(UNFINISHED))
     if (tx.session.scalar(unfinished) or 0) >= MOST_UNFINISHED:
-        raise TooManyJobsError(most=MOST_UNFINISHED)
+        raise TooManyJobsError(retry_after=RETRY_AFTER_SECONDS, most=MOST_UNFINISHED)

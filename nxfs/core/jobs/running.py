@@ -75,8 +75,7 @@ class RunningJob:
 
     def read_items(self) -> list[Any]:
         """Return all items that were saved, in their order."""
-        parts = select(JobPart.items).where(JobPart.job_id == self.id).order_by(JobPart.number)
-        return [item for items in db.session.scalars(parts) for item in items]
+        return read_items(self.id)
 
     def _write(self, tx: Transaction, items: list[Any]) -> None:
         if self.is_interrupted():
@@ -100,3 +99,9 @@ class RunningJob:
 
     def _is_told_of(self) -> bool:
         return time.monotonic() - self._told_at < TELL_SECONDS
+
+
+def read_items(job_id: int) -> list[Any]:
+    """Return all items of its result that the job has saved, in their order."""
+    parts = select(JobPart.items).where(JobPart.job_id == job_id).order_by(JobPart.number)
+    return [item for items in db.session.scalars(parts) for item in items]

@@ -6,7 +6,7 @@ from typing import Any
 
 from nxfs.auth.guards import current_actor, login_required
 from nxfs.core.api.blueprint import Blueprint
-from nxfs.core.errors import BusinessRuleError, ConflictError, NotFoundError
+from nxfs.core.errors import ConflictError, NotFoundError, RateLimitExceededError
 from nxfs.core.jobs.models import UNFINISHED
 from nxfs.core.pagination import Page
 from nxfs.system import service
@@ -64,7 +64,7 @@ def cancel_job(job_id: int) -> dict[str, Any]:
 @blp.route("/<id:job_id>/retry/", methods=["POST"])
 @login_required
 @blp.response(200, JobSchema)
-@blp.raises(NotFoundError, ConflictError, BusinessRuleError)
+@blp.raises(NotFoundError, ConflictError, RateLimitExceededError)
 def retry_job(job_id: int) -> dict[str, Any]:
     """Try a job again that failed or was cancelled.
 

@@ -7,7 +7,7 @@ from typing import Any
 from nxfs.auth.guards import current_actor, login_required
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.api.jobs import LOCATION, QueuedJobSchema, queued
-from nxfs.core.errors import BusinessRuleError
+from nxfs.core.errors import RateLimitExceededError
 from nxfs.tasks.schemas.exports import TaskExportSchema
 from nxfs.tasks.service import exports as service
 
@@ -18,7 +18,7 @@ blp = Blueprint("task_exports", __name__, url_prefix="/api/tasks", description="
 @login_required
 @blp.arguments(TaskExportSchema)
 @blp.response(202, QueuedJobSchema, headers=LOCATION)
-@blp.raises(BusinessRuleError)
+@blp.raises(RateLimitExceededError)
 def export_tasks(values: dict[str, Any]) -> Any:
     """Export the tasks that you see, filtered, to a file.
 

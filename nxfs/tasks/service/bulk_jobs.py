@@ -53,8 +53,7 @@ def run_update(job: RunningJob) -> dict[str, Any]:
             write_updates(tx, actor, plan, updates, with_single_events=_is_small(job), batch=f"job {job.id}")
         return plan.failures
 
-    failed = _work(job, change)
-    return {"updated_count": len(job.arguments["task_ids"]) - len(failed), "failed_updates": failed}
+    return updated_so_far(len(job.arguments["task_ids"]), _work(job, change))
 
 
 def run_deletion(job: RunningJob) -> dict[str, Any]:
@@ -67,8 +66,17 @@ def run_deletion(job: RunningJob) -> dict[str, Any]:
             write_deletion(tx, actor, plan, with_single_events=_is_small(job))
         return plan.failures
 
-    failed = [failure["id"] for failure in _work(job, remove)]
-    return {"deleted_count": len(job.arguments["task_ids"]) - len(failed), "failed_deletes": failed}
+    return deleted_so_far(len(job.arguments["task_ids"]), _work(job, remove))
+
+
+def updated_so_far(done: int, failed: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of a job that has changed the first ``done`` tasks, but for those that ``failed``."""
+    return {"updated_count": done - len(failed), "failed_updates": failed}
+
+
+def deleted_so_far(done: int, failed: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of a job that has deleted the first ``done`` tasks, but for those that ``failed``."""
+    return {"deleted_count": done - len(failed), "failed_deletes": [failure["id"] for failure in failed]}
 
 
 def _queue(tx: Transaction, actor: Actor, kind: str, task_ids: Sequence[int], arguments: dict[str, Any]) -> int:

@@ -53,6 +53,15 @@ def test_claim_takes_what_waits_longest_and_not_what_has_to_wait(install):
         assert late in (claim_one().id, claim_one().id, claim_one().id)
 
 
+def test_jobs_of_one_owner_run_one_after_the_other_and_hold_up_nobody(install):
+    install(trial(most_at_once=9))
+    first, second, other, own = (queue_job(owner_id=owner) for owner in (7, 7, 8, None))
+    taken = [claim_one(), claim_one(), claim_one()]
+    assert ([job.id for job in taken], claim()) == ([first, other, own], None)
+    leases.succeed(taken[0], {})
+    assert claim_one().id == second
+
+
 def test_claim_without_work_writes_nothing(install, monkeypatch):
     install(trial())
     queue_job()
