@@ -18,3 +18,8 @@ def require_system_view(actor: Actor) -> None:
 def manages_job(actor: Actor) -> ColumnElement[bool]:
     """Return the condition that ``actor`` sees a row of ``jobs``, and may cancel it and try it again."""
     return true() if actor.is_staff else Job.owner_id == actor.id
+
+
+def sees_result(actor: Actor, *, owner_id: int | None) -> bool:
+    """Staff manage everybody's jobs, and see no more of what these found than anywhere else."""
+    return actor.is_admin or owner_id in (None, actor.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nxfs.core.errors import BusinessRuleError, ConflictError, InvalidInputError, NotFoundError
+from nxfs.core.errors import BusinessRuleError, ConflictError, InvalidInputError, NotFoundError, RateLimitExceededError
 from nxfs.core.messages import Text
 
 
@@ -80,6 +80,15 @@ class ProjectTooLargeError(BusinessRuleError):
     message = Text(
         "A project with more than {most} tasks cannot be duplicated.",
         "Et prosjekt med mer enn {most} oppgaver kan ikke dupliseres.",
+    )
+
+
+class TooManyExportsError(RateLimitExceededError):
+    """Somebody has too many exports that are kept."""
+
+    message = Text(
+        "You have {most} exports already. The oldest are deleted after some days.",
+        "Du har allerede {most} eksporter. De eldste slettes etter noen dager.",
     )
 
 

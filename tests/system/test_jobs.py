@@ -171,9 +171,9 @@ def test_job_that_fails_says_when_it_is_tried_again_and_ends_after_five_times(
         assert boss.get(URL).get_json()["results"][0]["failure"] == "RuntimeError: The disk is full."
 
 
-def test_result_and_signed_address_are_for_who_sees_the_job(client: FlaskClient, install: Install) -> None:
+def test_result_and_signed_address_are_for_the_owner_and_administrators(client: FlaskClient, install: Install) -> None:
     file = keep(picture(), owner_id=1)
-    kari, ola, boss = Person(client), Person(client), Person(client, role="staff")
+    kari, ola, boss, admin = Person(client), Person(client), Person(client, role="staff"), Person(client, role="admin")
     install(lambda job: {"row_count": 3, "file": file.name})
     job = create_job(kari.user, KIND)
     queued = show(kari, job)
@@ -188,7 +188,8 @@ def test_result_and_signed_address_are_for_who_sees_the_job(client: FlaskClient,
     assert address.netloc
     assert client.get(f"{address.path}?{address.query}").status_code == 200
     assert client.get(address.path).status_code == 404
-    assert show(boss, job)["download_url"] == done["download_url"]
+    assert (show(boss, job)["result"], show(boss, job)["download_url"]) == (None, None)
+    assert show(admin, job)["download_url"] == done["download_url"]
     assert ola.get(f"{URL}{job}/").status_code == 404
 
 

@@ -443,6 +443,31 @@ def test_task_that_is_deleted_meanwhile_is_left_out(client: FlaskClient, monkeyp
     assert ids_of(export(kari)) == [newest, kept]
 
 
+def test_task_that_is_taken_away_meanwhile_is_left_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    kari, ola = Person(client), Person(client)
+    mine, lost = create_task(kari.user), create_task(ola.user, assignee_id=kari.id)
+    find = exports.queries.list_ids
+
+    def take_away(**keywords: Any) -> list[int]:
+        found = find(**keywords)
+        assert ola.patch(f"/api/tasks/{lost}/", json={"assignee_id": None}).status_code == 200
+        return found
+
+    monkeypatch.setattr(exports.queries, "list_ids", take_away)
+    assert ids_of(export(kari)) == [mine]
+
+
+def test_more_exports_than_are_kept_for_one_person_are_refused(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MOST_KEPT", 1)
+    kari, ola = Person(client), Person(client)
+    export(kari)
+    refused = kari.post("/api/tasks/export/", json={"format": "csv"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600")
+    assert ola.post("/api/tasks/export/", json={"format": "csv"}).status_code == 202
+
+
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, calls: int, action: Any) -> None:
     """Do ``action`` when so many tasks were written."""
     monkeypatch.setattr(exports, "ROWS_AT_ONCE", 1)

@@ -79,7 +79,7 @@ def _answer(view: Callable[[], ResponseReturnValue], record_id: str, fingerprint
             except APIError as error:
                 if error.status >= 500:
                     raise
-                # Its transaction is rolled back. What another one did before it stays, as it does without a key.
+                # Raised inside a transaction it has undone all of them; raised behind them, what they did stays.
                 response = current_app.make_response(http.render(error))
                 _commit(together, response, record_id, fingerprint)
             return response

@@ -38,12 +38,16 @@ def list_jobs(*, actor: Actor, filters: dict[str, Any]) -> Page:
 
 
 def get_job(*, actor: Actor, job_id: int) -> dict[str, Any]:
-    """Return a job with its result; raise ``JobNotFoundError`` when there is none or ``actor`` may not see it."""
+    """Return a job, with its result for its owner and administrators.
+
+    Raises ``JobNotFoundError`` when there is none or ``actor`` may not see it.
+    """
     row = queries.get_job(policies.manages_job(actor), job_id)
-    file = (row.result or {}).get("file")
+    result = row.result if policies.sees_result(actor, owner_id=row.owner_id) else None
+    file = (result or {}).get("file")
     return {
         **_item(row, language=actor.language, is_staff=actor.is_staff),
-        "result": row.result,
+        "result": result,
         "download_url": addresses.absolute(links.path_of(file, None)) if file is not None else None,
     }
 

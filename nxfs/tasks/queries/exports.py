@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from nxfs.auth.queries import find_people
 from nxfs.core import search_index
@@ -16,7 +16,7 @@ from nxfs.core.jobs.models import Job
 from nxfs.extensions import db
 from nxfs.tasks.models import Category, Project, Task, TaskExport
 from nxfs.tasks.queries import tasks
-from nxfs.tasks.queries.visibility import sees_project
+from nxfs.tasks.queries.visibility import sees_named_task, sees_project
 
 # Addresses of pictures are signed, and would be dead in a file after an hour.
 COLUMNS = tuple(column for column in tasks.COLUMNS if column.key != "images")
@@ -45,9 +45,10 @@ def list_ids(*, actor: Actor, filters: dict[str, Any]) -> list[int]:
     return search_index.fetch_ids(wanted.listing, wanted.keys, titles_first=wanted.titles_first)
 
 
-def list_rows(task_ids: Sequence[int]) -> list[Row[Any]]:
-    """Return the rows of those of the tasks that still exist, in the order of the ids."""
-    rows = {row.id: row for row in db.session.execute(select(*COLUMNS).where(Task.id.in_(task_ids)))}
+def list_rows(actor: Actor, task_ids: Sequence[int]) -> list[Row[Any]]:
+    """Return the rows of those of the tasks that ``actor`` still sees, in the order of the ids."""
+    wanted = select(*COLUMNS).where(Task.id.in_(task_ids), sees_named_task(actor))
+    rows = {row.id: row for row in db.session.execute(wanted)}
     return [rows[task_id] for task_id in task_ids if task_id in rows]
 
 
@@ -97,6 +98,12 @@ class Names:
 
     def _in_language(self, row: Row[Any]) -> str:
         return (row.name_nb if self._is_norwegian else "") or row.name
+
+
+def count_kept(owner_id: int) -> int:
+    """Return how many exports of this user are kept."""
+    kept = select(func.count()).select_from(TaskExport).join(Job, Job.id == TaskExport.job_id)
+    return db.session.scalar(kept.where(Job.owner_id == owner_id)) or 0
 
 
 def list_ended(*, before: datetime, most: int) -> Sequence[Row[Any]]:

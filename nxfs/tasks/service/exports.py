@@ -21,12 +21,15 @@ from nxfs.core.settings import setting
 from nxfs.core.transaction import release_connection, transaction
 from nxfs.core.turns import let_others_run
 from nxfs.files.service import making, removal
-from nxfs.tasks.errors import TooManyTasksError
+from nxfs.tasks.errors import TooManyExportsError, TooManyTasksError
 from nxfs.tasks.models import TaskExport
 from nxfs.tasks.queries import exports as queries
 from nxfs.tasks.queries.tasks import find_wanted
 from nxfs.tasks.service.export_writers import MOST_ROWS, WRITERS, Writer
 
+# Of one person, so that nobody fills the disk; they go with their jobs.
+MOST_KEPT = 100
+RETRY_AFTER_SECONDS = 3600
 KIND = "tasks.export"
 # So many rows are read at a time, and for so long it is written: nobody is held up for longer.
 ROWS_AT_ONCE = 200
@@ -39,7 +42,7 @@ def queue_export(*, actor: Actor, format: str, filters: dict[str, Any]) -> int:
     """Queue the export of what ``actor`` sees with ``filters`` (see ``TaskFilterSchema``), and return the job's id.
 
     Raises ``InvalidInputError`` on ``filters.category`` or ``filters.project`` for one that does not exist or is not
-    visible, ``TooManyJobsError``.
+    visible, ``TooManyJobsError``, ``TooManyExportsError``.
     """
     try:
         find_wanted(actor=actor, filters=filters)
@@ -48,6 +51,8 @@ def queue_export(*, actor: Actor, format: str, filters: dict[str, Any]) -> int:
         raise InvalidInputError(field_errors={f"filters.{name}": each for name, each in sentences}) from error
     arguments = {"format": format, "filters": _to_json(filters)}
     with transaction() as tx:
+        if queries.count_kept(actor.id) >= MOST_KEPT:
+            raise TooManyExportsError(retry_after=RETRY_AFTER_SECONDS, most=MOST_KEPT)
         job_id = enqueue(tx, KIND, owner_id=actor.id, arguments=arguments, language=actor.language)
         tx.audit("tasks.export_queued", actor_id=actor.id, changes={"job_id": job_id, **arguments})
     return job_id  # type: ignore[return-value]
@@ -115,11 +120,14 @@ def _find(actor: Actor, filters: dict[str, Any], format_name: str) -> Sequence[i
 
 
 def _write(job: RunningJob, actor: Actor, task_ids: Sequence[int], path: Path) -> int:
-    """Write the tasks into the file ``path`` and return how many; those that were deleted meanwhile are left out."""
-    names, total, count = queries.Names(actor, job.language), len(task_ids), 0
+    """Write the tasks into the file ``path`` and return how many; those that are gone meanwhile are left out."""
+    total, count = len(task_ids), 0
     with closing(WRITERS[job.arguments["format"]](path, job.language, setting("TIME_ZONE"))) as writer:
         for start in range(0, total, ROWS_AT_ONCE):
-            named = names.name(queries.list_rows(task_ids[start : start + ROWS_AT_ONCE]))
+            # Asked again for each part: what is taken away meanwhile, is.
+            actor = require_actor(actor.id)
+            names = queries.Names(actor, job.language)
+            named = names.name(queries.list_rows(actor, task_ids[start : start + ROWS_AT_ONCE]))
             # Not held while others run; on SQLite it would keep the log of writes from being cut, too.
             release_connection()
             job.report(done=start, total=total)
