@@ -9,8 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import gevent
 import pytest
 import requests
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
+from nxfs.auth.models import PasswordReset
+from nxfs.auth.service import sessions
+from nxfs.core import clock
+from nxfs.core.transaction import transaction
+from nxfs.extensions import db
 from tests import services
 from tests.factories.users import PASSWORD, create_user
 from tests.server import ServerProcess
@@ -108,6 +113,21 @@ def test_changes_of_one_account_at_the_same_time_do_not_wait_for_each_other_in_a
         return actions[number % len(actions)]().status_code
 
     assert max(in_parallel(42, act)) < 500, servers[0].log()[-6000:] + servers[1].log()[-6000:]
+
+
+@pytest.mark.skipif(
+    services.chosen_engine() == "sqlite", reason="SQLite has one writer at a time, and no locks of rows."
+)
+def test_locking_an_updated_user_does_not_wait_for_others_new_rows_that_refer_to_it(app):
+    user_id = create_user().id
+    now = clock.now()
+    with app.app_context(), transaction() as tx, db.engine.begin() as other:
+        sessions.touch_user(tx, user_id)
+        other.execute(
+            insert(PasswordReset).values(user_id=user_id, token_hash="a" * 64, created_at=now, expires_at=now)
+        )
+        tx.session.execute(text("SET LOCAL lock_timeout = '5s'"))
+        assert sessions.lock_user(tx, user_id).id == user_id
 
 
 def test_parallel_guesses_do_not_get_more_than_five_tries(servers):

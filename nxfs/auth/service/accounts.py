@@ -214,6 +214,6 @@ def _require_other_administrator(tx: Transaction, actor: Actor) -> None:
     if not actor.is_admin:
         return
     # All of them are locked, in one order, so that the last two cannot leave at the same time.
-    admins = select(User.id).where(User.role == "admin", User.is_active).order_by(User.id).with_for_update()
-    if not set(tx.session.scalars(admins)) - {actor.id}:
+    admins = select(User.id).where(User.role == "admin", User.is_active).order_by(User.id)
+    if not set(tx.session.scalars(admins.with_for_update(**sessions.ROW_LOCK))) - {actor.id}:
         raise LastAdministratorError

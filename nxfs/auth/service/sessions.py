@@ -19,6 +19,10 @@ from nxfs.core.events import audience_of
 from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction, transaction
 
+# As strong as the lock of an UPDATE, and no stronger: a stronger one would wait for transactions that only refer to the
+# row, and with an UPDATE before it in the same transaction two of them would wait for each other.
+ROW_LOCK = {"key_share": True}
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -135,7 +139,7 @@ def lock_user(tx: Transaction, user_id: int) -> User:
     """Return the user, locked until the transaction ends."""
     # Reading the row anew would undo what is not written yet.
     tx.session.flush()
-    return tx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    return tx.session.get_one(User, user_id, with_for_update=ROW_LOCK, populate_existing=True)
 
 
 def _exchange(tx: Transaction, token: str) -> Grant | APIError:
@@ -144,7 +148,7 @@ def _exchange(tx: Transaction, token: str) -> Grant | APIError:
     if family is None:
         return AuthenticationRequiredError()
     user = lock_user(tx, family.user_id)
-    session = tx.session.get_one(UserSession, family.session_id, with_for_update=True, populate_existing=True)
+    session = tx.session.get_one(UserSession, family.session_id, with_for_update=ROW_LOCK, populate_existing=True)
     # Read under the session's lock: of parallel refreshes exactly one finds the token unused.
     link = tx.session.scalars(select(RefreshToken).where(RefreshToken.token_hash == token_hash)).one()
     if session.ended_at is not None or not user.is_active:
