@@ -38,6 +38,9 @@ FORMER_TRIGGER = f"""CREATE TRIGGER tasks_search_update AFTER UPDATE OF {INDEXED
 # On PostgreSQL, changed documents are sorted before they are put into the index: a thousand take half the time. Every
 # search reads what is not in it yet: 256 kB at most, where PostgreSQL's default would be 4 MB.
 BUFFERED = "ALTER INDEX ix_tasks_search_document SET (fastupdate = on, gin_pending_list_limit = 256)"
+# Where hardly a task had categories when statistics were taken, the trigger read all of task_categories for each task.
+BY_INDEX = "ALTER FUNCTION index_task SET enable_seqscan = off"
+NOT_BY_INDEX = "ALTER FUNCTION index_task RESET enable_seqscan"
 UNBUFFERED = "ALTER INDEX ix_tasks_search_document SET (fastupdate = off)"
 
 
@@ -124,14 +127,14 @@ def upgrade() -> None:
     )
     op.create_index("uq_task_exports_file_id", "task_exports", ["file_id"], unique=True)
     is_sqlite = op.get_bind().dialect.name == "sqlite"
-    for statement in (DROP_TRIGGER, TRIGGER) if is_sqlite else (BUFFERED,):
+    for statement in (DROP_TRIGGER, TRIGGER) if is_sqlite else (BUFFERED, BY_INDEX):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop the tables."""
     is_sqlite = op.get_bind().dialect.name == "sqlite"
-    for statement in (DROP_TRIGGER, FORMER_TRIGGER) if is_sqlite else (UNBUFFERED,):
+    for statement in (DROP_TRIGGER, FORMER_TRIGGER) if is_sqlite else (UNBUFFERED, NOT_BY_INDEX):
         op.execute(statement)
     tables = ("task_exports", "scheduled_runs", "leases", "idempotency_records", "job_parts", "jobs")
     for table in tables:
