@@ -1,10 +1,10 @@
-"""Users, their sessions, refresh tokens, password reset links, and failed sign-ins."""
+"""Users and groups, their permissions, sessions, refresh and API tokens, reset links, and failed sign-ins."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, Boolean, CheckConstraint, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nxfs.core import clock
@@ -51,6 +51,50 @@ class User(Versioned, Timestamped, db.Model):
     date_joined: Mapped[Moment] = mapped_column(default=clock.now)
     last_login: Mapped[Moment | None]
     last_seen: Mapped[Moment | None]
+    # Set by who gave the user a first or a new password: nothing else is let through until the user has chosen one.
+    must_change_password: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # When the personal data were anonymised; what the user made stays.
+    erased_at: Mapped[Moment | None]
+
+
+class ActiveDay(db.Model):
+    """That a user was seen on a day, in UTC; what counts of active users are made of."""
+
+    __tablename__ = "active_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Group(Versioned, Timestamped, db.Model):
+    """Users who are given permissions together. ``name_key`` is what uniqueness compares."""
+
+    __tablename__ = "groups"
+    __table_args__ = (Index("uq_groups_name_key", "name_key", unique=True), IDS_ARE_NEVER_REUSED)
+
+    id: Mapped[Identifier]
+    name: Mapped[str] = mapped_column(String(80))
+    name_key: Mapped[str] = mapped_column(String(80))
+    description: Mapped[str] = mapped_column(String(300), default="")
+
+
+class GroupMember(db.Model):
+    """A user's membership of a group."""
+
+    __tablename__ = "group_members"
+    __table_args__ = (Index("ix_group_members_user_id", "user_id"),)
+
+    group_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+
+
+class GroupPermission(db.Model):
+    """A permission that the members of a group have."""
+
+    __tablename__ = "group_permissions"
+
+    group_id: Mapped[int] = mapped_column(BigIdentifier, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(String(60), primary_key=True)
 
 
 class UserPermission(db.Model):
@@ -95,6 +139,28 @@ class RefreshToken(db.Model):
     token_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[Moment] = mapped_column(default=clock.now)
     used_at: Mapped[Moment | None]
+
+
+class APIToken(db.Model):
+    """A personal token for scripts, shown once; only its SHA-256 is kept. ``scopes`` are names from a closed list."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (
+        Index("uq_api_tokens_token_hash", "token_hash", unique=True),
+        Index("ix_api_tokens_user_id", "user_id"),
+        IDS_ARE_NEVER_REUSED,
+    )
+
+    id: Mapped[Identifier]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    token_hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[Moment] = mapped_column(default=clock.now)
+    expires_at: Mapped[Moment | None]
+    last_used_at: Mapped[Moment | None]
+    last_used_address: Mapped[str | None] = mapped_column(String(45))
+    revoked_at: Mapped[Moment | None]
 
 
 class PasswordReset(db.Model):

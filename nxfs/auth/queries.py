@@ -8,7 +8,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from nxfs.auth.models import STAFF_ROLES, PasswordReset, User, UserPermission, UserSession
+from nxfs.auth.models import (
+    STAFF_ROLES,
+    GroupMember,
+    GroupPermission,
+    PasswordReset,
+    User,
+    UserPermission,
+    UserSession,
+)
 from nxfs.auth.permissions import permissions_of
 from nxfs.core import clock
 from nxfs.core.actor import Actor
@@ -18,11 +26,14 @@ from nxfs.extensions import db
 from nxfs.files.models import StoredFile
 from nxfs.files.queries import labelled_file_columns
 
-_granted = (
-    select(func.aggregate_strings(UserPermission.permission, ","))
-    .where(UserPermission.user_id == User.id)
-    .scalar_subquery()
+_of_user = select(func.aggregate_strings(UserPermission.permission, ",")).where(UserPermission.user_id == User.id)
+_of_groups = (
+    select(func.aggregate_strings(GroupPermission.permission, ","))
+    .join(GroupMember, GroupMember.group_id == GroupPermission.group_id)
+    .where(GroupMember.user_id == User.id)
 )
+# Those of the user and those of the user's groups, in one text.
+_granted = func.coalesce(_of_user.scalar_subquery(), "") + "," + func.coalesce(_of_groups.scalar_subquery(), "")
 # What users see of their own account, besides their permissions.
 _PROFILE = (
     User.id,
@@ -66,8 +77,8 @@ def find_user(identifier: str) -> User | None:
 
 def actor_of(user: User) -> Actor:
     """Return ``user`` as the services know who acts, for code that acts on somebody's behalf."""
-    granted = db.session.scalars(select(UserPermission.permission).where(UserPermission.user_id == user.id))
-    permissions = permissions_of(user.role, granted)
+    granted = db.session.scalar(select(_granted).select_from(User).where(User.id == user.id))
+    permissions = permissions_of(user.role, names_in(granted))
     return Actor(id=user.id, role=user.role, username=user.username, language=user.language, permissions=permissions)
 
 
@@ -93,7 +104,7 @@ def get_profile(user_id: int) -> dict[str, Any]:
 
 def names_in(granted: str | None) -> list[str]:
     """Return the permissions that a column ``granted`` holds."""
-    return granted.split(",") if granted else []
+    return [name for name in (granted or "").split(",") if name]
 
 
 def find_identity(session_id: int) -> Row[Any] | None:

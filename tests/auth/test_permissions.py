@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from nxfs.auth.errors import UnknownPermissionError, UserNotFoundError
-from nxfs.auth.models import UserPermission
+from nxfs.auth.models import Group, GroupMember, GroupPermission, UserPermission
 from nxfs.auth.permissions import OF_ROLES, PERMISSIONS, permissions_of
 from nxfs.auth.queries import actor_of
 from nxfs.auth.service import accounts, authentication
@@ -34,11 +34,15 @@ def test_every_permission_has_a_sentence_in_both_languages():
 
 def test_permissions_of_takes_only_known_ones():
     assert permissions_of("user", ["blog.publish", "sudo", ""]) == {"blog.publish"}
-    assert permissions_of("staff") == permissions_of("admin") == set(PERMISSIONS)
+    assert permissions_of("admin") == set(PERMISSIONS)
+
+
+def test_staff_manage_no_accounts_and_read_no_audit_log_unless_it_is_granted():
+    assert permissions_of("staff") == set(PERMISSIONS) - {"users.manage", "audit.view", "analytics.view"}
 
 
 @pytest.mark.parametrize(
-    ("role", "expected"), [("user", []), ("staff", sorted(PERMISSIONS)), ("admin", sorted(PERMISSIONS))]
+    ("role", "expected"), [("user", []), ("staff", sorted(OF_ROLES["staff"])), ("admin", sorted(PERMISSIONS))]
 )
 def test_me_shows_the_permissions_of_the_role(client, role, expected):
     assert client.get(ME, headers=sign_in(client, create_user(role=role))).json["permissions"] == expected
@@ -58,6 +62,19 @@ def test_grant_counts_at_once_in_this_process_and_so_does_revoking(client):
     accounts.revoke_permission(name=user.email, permission="media.manage")
     assert authentication.authenticate(access).permissions == {"blog.publish"}
     assert rows() == {(user.id, "blog.publish")}
+
+
+def test_permissions_of_ones_groups_are_ones_own(client):
+    user = create_user()
+    group = Group(name="Editors", name_key="editors")
+    db.session.add(group)
+    db.session.flush()
+    db.session.add(GroupMember(group_id=group.id, user_id=user.id))
+    db.session.add(GroupPermission(group_id=group.id, permission="blog.edit"))
+    db.session.commit()
+    accounts.grant_permission(name=user.email, permission="blog.publish")
+    assert client.get(ME, headers=sign_in(client, user)).json["permissions"] == ["blog.edit", "blog.publish"]
+    assert actor_of(user).permissions == {"blog.edit", "blog.publish"}
 
 
 @pytest.mark.parametrize("is_granted", [True, False])
@@ -113,7 +130,7 @@ def test_revoke_leaves_what_comes_with_the_role_and_what_others_have(client):
     for user in (staff, other):
         accounts.grant_permission(name=user.email, permission="blog.edit")
     accounts.revoke_permission(name=staff.email, permission="blog.edit")
-    assert client.get(ME, headers=sign_in(client, staff)).json["permissions"] == sorted(PERMISSIONS)
+    assert client.get(ME, headers=sign_in(client, staff)).json["permissions"] == sorted(OF_ROLES["staff"])
     assert rows() == {(other.id, "blog.edit")}
 
 

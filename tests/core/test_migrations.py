@@ -12,7 +12,7 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nxfs.auth.models import User
+from nxfs.auth.models import ActiveDay, APIToken, Group, GroupMember, GroupPermission, User
 from nxfs.auth.service import accounts
 from nxfs.blog.models import (
     MediaFile,
@@ -89,6 +89,13 @@ def fill() -> None:
         tx.session.add(TaskExport(job_id=job.id, file_id=create_file(owner)))
         tx.session.add(Lease(name="scheduler", holder="one", taken_at=clock.now(), expires_at=clock.now()))
         tx.session.add(ScheduledRun(name="tasks.remind", next_run_at=clock.now()))
+        tx.session.add(ActiveDay(day=clock.now().date(), user_id=owner.id))
+        tx.session.add(APIToken(user_id=owner.id, name="Export", token_hash="0" * 64, scopes=["tasks:read"]))
+        group = Group(name="Editors", name_key="editors")
+        tx.session.add(group)
+        tx.session.flush()
+        tx.session.add(GroupMember(group_id=group.id, user_id=owner.id))
+        tx.session.add(GroupPermission(group_id=group.id, permission="blog.edit"))
         tx.revise("people")
         fill_blog(tx.session, owner)
 

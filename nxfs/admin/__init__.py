@@ -1,0 +1,1 @@
+"""Administration: users, groups, the audit log, and how the service is used."""

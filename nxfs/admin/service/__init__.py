@@ -1,0 +1,1 @@
+"""Changes that administrators make to users and groups."""
