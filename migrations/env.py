@@ -5,6 +5,7 @@ from typing import Any
 from alembic import context
 from flask import current_app
 
+from nxfs.core import planner_statistics
 from nxfs.core.database import lift_time_limit
 
 
@@ -41,9 +42,7 @@ def run_migrations() -> None:
             if is_sqlite:
                 connection.connection.driver_connection.execute("PRAGMA foreign_keys = ON")
         if is_sqlite:
-            # PostgreSQL's autovacuum keeps the planner's figures; SQLite has them only from here.
-            connection.exec_driver_sql("PRAGMA analysis_limit = 1000")
-            connection.exec_driver_sql("ANALYZE")
+            planner_statistics.take(connection)
             connection.commit()
 
 
