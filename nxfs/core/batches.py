@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    any_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from nxfs.core.errors import ConflictError, ForbiddenError
 from nxfs.core.messages import Text, translate
@@ -60,13 +75,28 @@ def find_failures(
     return failures
 
 
-def is_among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
-    """Return the condition that ``column`` is one of ``ids``, which are one parameter however many there are.
+def is_among(of: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """Return the condition that the column ``of`` is one of ``ids``, which are one parameter however many there are.
 
     A thousand parameters take SQLAlchemy and the drivers longer than the statement takes the database.
     """
     if db.session.get_bind().dialect.name == "postgresql":
-        return column == any_(literal(list(ids), ARRAY(BigInteger)))
+        return of == any_(literal(list(ids), ARRAY(BigInteger)))
     # Numbers only, and so nothing to escape.
     values = func.json_each(orjson.dumps(list(ids)).decode()).table_valued("value")
-    return column.in_(select(values.c.value))
+    return of.in_(select(values.c.value))
+
+
+def rows_as_select(table: Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Select[Any]:
+    """Return a SELECT of the columns ``names`` of ``table`` that gives ``rows``, JSON values, in their order.
+
+    They are one parameter, as ids are in ``is_among``: for an INSERT of many rows.
+    """
+    document = orjson.dumps([{name: row[name] for name in names} for row in rows]).decode()
+    if db.session.get_bind().dialect.name == "postgresql":
+        typed = [column(name, table.c[name].type) for name in names]
+        found = func.json_to_recordset(cast(literal(document, String()), JSON)).table_valued(*typed)
+        return select(*found.render_derived(with_types=True).c)
+    each = func.json_each(document).table_valued("value")
+    # Without a condition SQLite reads the ON of an ON CONFLICT as that of a join.
+    return select(*(func.json_extract(each.c.value, f"$.{name}").label(name) for name in names)).where(true())

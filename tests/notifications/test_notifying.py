@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from nxfs.core.transaction import transaction
 from nxfs.notifications.models import Notification
-from nxfs.notifications.service import notifying
 from nxfs.notifications.service.notifying import be_quiet, notify
 from nxfs.notifications.types import TYPES, message
 from tests.factories.notifications import create_notification
@@ -175,8 +174,7 @@ def test_several_calls_of_one_transaction_are_stored_together(client: FlaskClien
     assert len(logbook.pushes()) == 4
 
 
-def test_many_recipients_and_many_things_are_stored_in_batches(client: FlaskClient, monkeypatch) -> None:
-    monkeypatch.setattr(notifying, "ROWS_AT_ONCE", 3)
+def test_many_recipients_and_many_things_are_stored_together(client: FlaskClient) -> None:
     people = [Person(client) for _ in range(4)]
     with transaction() as tx:
         for number in range(5):

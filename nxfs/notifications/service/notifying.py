@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from nxfs.auth.models import User
 from nxfs.core import clock
+from nxfs.core.batches import rows_as_select
 from nxfs.core.database import insert_into
 from nxfs.core.events import audience_of
 from nxfs.core.transaction import Transaction
@@ -19,8 +20,7 @@ from nxfs.notifications.events import NotificationCreated
 from nxfs.notifications.models import Notification, NotificationPreference
 from nxfs.notifications.types import TYPES
 
-# Far below the number of values that one statement may have.
-ROWS_AT_ONCE = 500
+NAMES = ("user_id", "type", "actor_id", "data", "key", "count")
 
 Row = dict[str, Any]
 
@@ -102,9 +102,7 @@ def _store(tx: Transaction) -> None:
     # All transactions lock in this order, and cannot wait for each other in a circle.
     drafts.sort(key=lambda draft: (draft.row["user_id"], draft.row["key"] or ""))
     for (is_once, keeps_type), group in groupby(drafts, key=lambda draft: draft.mode):
-        rows = [draft.row for draft in group]
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            _write(tx, rows[start : start + ROWS_AT_ONCE], is_once=is_once, keeps_type=keeps_type)
+        _write(tx, [draft.row for draft in group], is_once=is_once, keeps_type=keeps_type)
 
 
 def _find_people(tx: Transaction, collected: Sequence[_News]) -> _People:
@@ -127,7 +125,6 @@ def _find_people(tx: Transaction, collected: Sequence[_News]) -> _People:
 
 def _merged(collected: Sequence[_News], people: _People) -> list[_Draft]:
     """Return what to write; of several about the same thing, one that counts them."""
-    now = clock.now()
     drafts: dict[tuple[int, object], _Draft] = {}
     for news in collected:
         actor_name = people.names.get(news.actor_id) if news.actor_id is not None else None
@@ -139,7 +136,7 @@ def _merged(collected: Sequence[_News], people: _People) -> list[_Draft]:
             about = (user_id, news.key or object())
             former = drafts.get(about)
             row = {"user_id": user_id, "actor_id": news.actor_id, "data": data, "key": news.key}
-            row |= {"created_at": now, "updated_at": now, "count": former.row["count"] + 1 if former else 1}
+            row["count"] = former.row["count"] + 1 if former else 1
             row["type"] = former.row["type"] if former and news.keeps_type else news.type
             drafts[about] = _Draft(row, news.keeps_type and (former is None or former.keeps_type))
     return list(drafts.values())
@@ -147,8 +144,9 @@ def _merged(collected: Sequence[_News], people: _People) -> list[_Draft]:
 
 def _write(tx: Transaction, rows: list[Row], *, is_once: bool, keeps_type: bool) -> None:
     """Insert the rows, or make what is there say the same, and tell of each notification that is news now."""
-    # The rows are no part of the statement: written into it they took five times as long to compile as to write.
-    insert = insert_into(Notification.__table__)
+    now = literal(clock.now(), Notification.created_at.type)
+    selected = rows_as_select(Notification.__table__, NAMES, rows).add_columns(now, now)
+    insert = insert_into(Notification.__table__).from_select([*NAMES, "created_at", "updated_at"], selected)
     about = [Notification.user_id, Notification.key]
     if is_once:
         written = insert.on_conflict_do_nothing(index_elements=about)
@@ -158,7 +156,7 @@ def _write(tx: Transaction, rows: list[Row], *, is_once: bool, keeps_type: bool)
         changed["type"] = Notification.type if keeps_type else insert.excluded.type
         written = insert.on_conflict_do_update(index_elements=about, set_=changed)
     returned = written.returning(Notification.id, Notification.user_id, Notification.actor_id)
-    for row in tx.session.execute(returned, rows).all():
+    for row in tx.session.execute(returned).all():
         heard = audience_of(user_ids=[row.user_id])
         event = NotificationCreated(notification_id=row.id, user_id=row.user_id, audience=heard)
         tx.emit(event, actor_id=row.actor_id)
