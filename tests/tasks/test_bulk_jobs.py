@@ -15,6 +15,7 @@ from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from nxfs.tasks.models import Task
 from nxfs.tasks.service import bulk_jobs
+from tests import services
 from tests.factories.tasks import create_category, create_many_tasks, create_task
 from tests.jobs import run_due_jobs
 from tests.tasks.logbook import Logbook, row_counts
@@ -48,7 +49,7 @@ def count_tasks(**columns: Any) -> int:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do two tasks at once."""
-    monkeypatch.setattr(bulk_jobs, "TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(bulk_jobs, "TASKS_AT_ONCE", {"sqlite": 2, "postgresql": 2})
 
 
 def test_more_than_a_thousand_become_a_job_by_themselves(client: FlaskClient) -> None:
@@ -68,7 +69,9 @@ def test_more_than_a_thousand_become_a_job_by_themselves(client: FlaskClient) ->
     assert job["result"] == {"updated_count": 1001, "failed_updates": failed}
     assert (job["state"], job["progress"], job["done"], job["total"]) == ("succeeded", 100, 1002, 1002)
     assert count_tasks(status="completed", version=2) == 1001
-    assert logbook.types()[1][1:] == ["tasks.tasks_bulk_updated"] * -(-1002 // bulk_jobs.TASKS_AT_ONCE)
+    assert logbook.types()[1][1:] == ["tasks.tasks_bulk_updated"] * -(
+        -1002 // bulk_jobs.TASKS_AT_ONCE[services.chosen_engine()]
+    )
     assert [each["type"] for each in kari.get("/api/notifications/").get_json()["results"]] == ["job_finished"]
 
 

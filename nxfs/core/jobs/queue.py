@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from nxfs.core import audit, clock
 from nxfs.core.database import insert_into
@@ -34,39 +35,31 @@ def enqueue(
     arguments: Mapping[str, Any],
     language: str = "en",
     total: int | None = None,
-    key: str | None = None,
-) -> int | None:
+) -> int:
     """Queue a job when ``tx`` commits, and return its id.
 
-    ``arguments`` are JSON values, ``total`` how many steps it will have, as far as known. Of jobs with the same ``key``
-    only one is there that has not ended: for a second one, None is returned. Raises ``TooManyJobsError``, ``KeyError``
-    for an unknown kind.
+    ``arguments`` are JSON values, ``total`` how many steps it will have, as far as known. Raises ``TooManyJobsError``,
+    ``KeyError`` for an unknown kind.
     """
-    kind = all_kinds()[kind].name
     if owner_id is not None:
         _require_room(tx, owner_id)
-    origin = audit.origin.get()
-    values = {
-        "kind": kind,
-        "state": "queued",
-        "owner_id": owner_id,
-        "language": language,
-        "key": key,
-        "arguments": dict(arguments),
-        "checkpoint": {},
-        "done": 0,
-        "total": total,
-        "attempts": 0,
-        "run_at": clock.now(),
-        "created_at": clock.now(),
-        "request_id": origin.request_id,
-        "address": origin.address,
-        "user_agent": origin.user_agent,
-    }
-    statement = insert_into(Job).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Job.id)
-    job_id = tx.session.scalar(statement)
+    values = {"owner_id": owner_id, "language": language, "arguments": dict(arguments), "total": total}
+    job_id: int = tx.session.scalars(_insert(kind, values).returning(Job.id)).one()
+    tell_owner(tx, job_id, owner_id)
+    tx.after_commit(ring)
+    return job_id
+
+
+def enqueue_once(tx: Transaction, kind: str, *, key: str) -> int | None:
+    """Queue a job of the server's own when ``tx`` commits, and return its id.
+
+    Of jobs with the same ``key`` only one is there that has not ended: for a second one, None is returned. Raises
+    ``KeyError`` for an unknown kind.
+    """
+    values = {"owner_id": None, "language": "en", "arguments": {}, "key": key}
+    statement = _insert(kind, values).on_conflict_do_nothing(index_elements=["key"])
+    job_id = tx.session.scalar(statement.returning(Job.id))
     if job_id is not None:
-        tell_owner(tx, job_id, owner_id)
         tx.after_commit(ring)
     return job_id
 
@@ -74,7 +67,7 @@ def enqueue(
 def enqueue_own(kind: str) -> None:
     """Queue a job of the server's own, unless there is one of this kind that has not ended."""
     with transaction() as tx:
-        enqueue(tx, kind, owner_id=None, arguments={}, key=kind)
+        enqueue_once(tx, kind, key=kind)
 
 
 def cancel(*, actor_id: int | None, job_id: int, condition: ColumnElement[bool]) -> None:
@@ -121,6 +114,23 @@ def ring() -> None:
     bell = current_app.extensions.get(_BELL)
     if bell is not None:
         bell()
+
+
+def _insert(kind: str, values: Mapping[str, Any]) -> postgresql.Insert | sqlite.Insert:
+    origin = audit.origin.get()
+    return insert_into(Job).values(
+        kind=all_kinds()[kind].name,
+        state="queued",
+        checkpoint={},
+        done=0,
+        attempts=0,
+        run_at=clock.now(),
+        created_at=clock.now(),
+        request_id=origin.request_id,
+        address=origin.address,
+        user_agent=origin.user_agent,
+        **values,
+    )
 
 
 def _lock(tx: Transaction, job_id: int, condition: ColumnElement[bool]) -> Job:

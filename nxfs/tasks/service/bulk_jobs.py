@@ -13,14 +13,15 @@ from nxfs.core.jobs.queue import enqueue
 from nxfs.core.jobs.running import RunningJob
 from nxfs.core.transaction import Transaction, transaction
 from nxfs.core.turns import let_others_run
+from nxfs.extensions import db
 from nxfs.tasks.service.bulk import MOST_SINGLE_EVENTS, write_deletion, write_updates
 from nxfs.tasks.service.bulk_plan import plan_deletion, plan_updates
 from nxfs.tasks.service.bulk_references import settle_updates, values_from_wire
 
 UPDATE = "tasks.bulk_update"
 DELETE = "tasks.bulk_delete"
-# On SQLite a part holds up the whole process.
-TASKS_AT_ONCE = 100
+# On SQLite a part holds up the whole process, on PostgreSQL only what it asks of it.
+TASKS_AT_ONCE = {"sqlite": 25, "postgresql": 50}
 
 Part = Callable[[Transaction, Actor, Sequence[int]], Sequence[Failure]]
 
@@ -83,8 +84,6 @@ def _queue(tx: Transaction, actor: Actor, kind: str, task_ids: Sequence[int], ar
     # In the order in which all transactions lock tasks, though a part has them all at once.
     arguments["task_ids"] = sorted(task_ids)
     job_id = enqueue(tx, kind, owner_id=actor.id, arguments=arguments, language=actor.language, total=len(task_ids))
-    if job_id is None:
-        raise RuntimeError("A job without a key is always queued.")
     changes = {
         "job_id": job_id,
         "count": len(task_ids),
@@ -97,8 +96,9 @@ def _queue(tx: Transaction, actor: Actor, kind: str, task_ids: Sequence[int], ar
 def _work(job: RunningJob, do_part: Part) -> list[dict[str, Any]]:
     """Do all parts that are left, and return the failures of all, as the wire has them."""
     task_ids = job.arguments["task_ids"]
+    at_once = TASKS_AT_ONCE[db.engine.dialect.name]
     while job.done < len(task_ids):
-        end = job.done + TASKS_AT_ONCE
+        end = job.done + at_once
         with transaction() as tx:
             # Anew for each part: who may no longer do it is stopped in the middle.
             actor = require_actor(_owner_of(job))

@@ -55,7 +55,7 @@ def queue_export(*, actor: Actor, format: str, filters: dict[str, Any]) -> int:
             raise TooManyExportsError(retry_after=RETRY_AFTER_SECONDS, most=MOST_KEPT)
         job_id = enqueue(tx, KIND, owner_id=actor.id, arguments=arguments, language=actor.language)
         tx.audit("tasks.export_queued", actor_id=actor.id, changes={"job_id": job_id, **arguments})
-    return job_id  # type: ignore[return-value]
+    return job_id
 
 
 def run(job: RunningJob) -> Mapping[str, Any]:

@@ -57,17 +57,23 @@ def test_unknown_kind_is_refused(install):
         queue_job()
 
 
+def queue_once(key):
+    """Queue a job of the matter and return its id, None when there is one."""
+    with transaction() as tx:
+        return queue.enqueue_once(tx, "tests.trial", key=key)
+
+
 def test_one_job_of_a_key_is_there_until_it_has_ended(install):
     install(trial())
-    first = queue_job(key="the matter")
-    assert queue_job(key="the matter") is None
+    first = queue_once("the matter")
+    assert queue_once("the matter") is None
     claim_one()
-    assert queue_job(key="the matter") is None
-    assert queue_job(key="another matter") is not None
+    assert queue_once("the matter") is None
+    assert queue_once("another matter") is not None
     with after(minutes=1):
         queue.cancel(actor_id=None, job_id=first, condition=true())
     assert stored(first).state == "cancelled"
-    assert queue_job(key="the matter") is not None
+    assert queue_once("the matter") is not None
 
 
 def test_own_jobs_at_once_of_many_callers_are_one(app, engine_name, install):

@@ -32,7 +32,7 @@ def trial(run: Run = lambda job: {}, *, name: str = NAME, most_at_once: int = 1,
     return Kind(name, Text("Trial", "Prøve"), run, most_at_once=most_at_once, at_end=at_end)
 
 
-def queue_job(kind: str = NAME, **values: Any) -> int | None:
+def queue_job(kind: str = NAME, **values: Any) -> int:
     """Queue a job and return its id."""
     with transaction() as tx:
         return queue.enqueue(tx, kind, **{"owner_id": None, "arguments": {}, **values})
