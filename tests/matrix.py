@@ -181,6 +181,7 @@ PUBLIC_POST = {"post_id": lambda world: world.public_post_id}
 PUBLISHES = ("staff", "admin")
 MANAGES_JOB = ("owner", "staff", "admin")
 CHANGES_TAG = ("owner", "staff", "admin")
+ADMINISTERS = ("admin",)
 
 RULES: Mapping[str, tuple[Case, ...]] = {
     # Accounts: everybody has their own.
@@ -449,6 +450,33 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     ),
     "DELETE /api/blog/posts/<id:post_id>/youtube/": (Case(200, EDITS_POST),),
     "DELETE /api/blog/posts/<id:post_id>/youtube/<id:video_id>/": (Case(204, EDITS_POST),),
+    # Accounts of others: for administrators, and for whom they let manage users.
+    "GET /api/admin/users/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/users/": (Case(201, ADMINISTERS, refused=403, body=sends(email="ny@example.com")),),
+    "GET /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403),),
+    "PUT /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(role="admin")),),
+    "PATCH /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(role="admin")),),
+    "DELETE /api/admin/users/<id:user_id>/": (
+        Case(204, ADMINISTERS, refused=403),
+        Case(204, ADMINISTERS, refused=403, arguments={"erase": lambda world: "true"}),
+    ),
+    "POST /api/admin/users/<id:user_id>/reset-password/": (
+        Case(200, ADMINISTERS, refused=403),
+        Case(200, ADMINISTERS, refused=403, body=sends(new_password=NEW_PASSWORD)),
+    ),
+    "PATCH /api/admin/users/<id:user_id>/toggle-active/": (
+        Case(200, ADMINISTERS, refused=403, body=sends(is_active=False)),
+    ),
+    "GET /api/admin/users/<id:user_id>/sessions/": (Case(200, ADMINISTERS, refused=403),),
+    "DELETE /api/admin/users/<id:user_id>/sessions/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/users/<id:user_id>/unlock/": (Case(200, ADMINISTERS, refused=403),),
+}
+
+# Reads that leave an audit entry: somebody has seen the personal data of others.
+AUDITED_READS = {
+    "GET /api/admin/users/",
+    "GET /api/admin/users/<id:user_id>/",
+    "GET /api/admin/users/<id:user_id>/sessions/",
 }
 
 # Writes that succeed without an audit entry, each with its reason.
