@@ -6,7 +6,8 @@ from flask import Flask
 
 from nxfs.admin.routes.users import blp as admin_users
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
-from nxfs.auth.routes import blp as auth
+from nxfs.auth.routes.accounts import blp as auth
+from nxfs.auth.routes.api_tokens import blp as api_tokens
 from nxfs.auth.service import tokens
 from nxfs.blog.jobs import SCHEDULE as BLOG_SCHEDULE
 from nxfs.blog.routes.attachments import blp as attachments
@@ -42,6 +43,7 @@ from nxfs.tasks.routes.tasks import blp as tasks
 
 BLUEPRINTS = (
     auth,
+    api_tokens,
     tasks,
     bulk,
     projects,

@@ -24,7 +24,7 @@ from tests.factories import tasks as make
 from tests.factories.images import create_image
 from tests.factories.jobs import create_job
 from tests.factories.notifications import create_notification, newest_id
-from tests.factories.users import PASSWORD, create_user, open_session
+from tests.factories.users import PASSWORD, create_api_token, create_user, open_session
 from tests.pictures import picture_form
 
 ROLES = ("anonymous", "stranger", "assignee", "member", "owner", "staff", "admin")
@@ -105,6 +105,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "category_id": lambda world: world.category_id,
     "user_id": lambda world: world.member_id,
     "session_id": lambda world: world.owner_session_id,
+    "token_id": lambda world: create_api_token(world.users["owner"])[0],
     "slug": lambda world: "known",
     "image_id": lambda world: world.task_image_id,
     "post_id": lambda world: world.post_id,
@@ -207,6 +208,10 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "GET /api/auth/sessions/": (Case(200),),
     "DELETE /api/auth/sessions/": (Case(200),),
     "DELETE /api/auth/sessions/<id:session_id>/": (Case(204, ("owner",)),),
+    "GET /api/auth/tokens/": (Case(200),),
+    "POST /api/auth/tokens/": (Case(201, body=sends(name="n8n", scopes=["tasks:read"])),),
+    "DELETE /api/auth/tokens/<id:token_id>/": (Case(204, ("owner",)),),
+    "GET /api/auth/tokens/scopes/": (Case(200),),
     "POST /api/auth/password/reset/": (public(200, lambda world, role: {"email": world.newcomer.email}),),
     "POST /api/auth/password/reset/confirm/": (
         public(200, sends(token=RESET_TOKEN, password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)),

@@ -23,6 +23,7 @@ SIMILAR_PASSWORD = Text(
 EMAIL_TAKEN = Text("There is already an account with this e-mail.", "Det finnes allerede en konto med denne e-posten.")
 USERNAME_TAKEN = Text("This username is taken.", "Dette brukernavnet er opptatt.")
 UNKNOWN_PERMISSION = Text("“{permission}” is not a permission.", "«{permission}» er ingen tillatelse.")
+EXPIRY_TOO_LATE = Text("Choose a time within the next year.", "Velg et tidspunkt innen det neste året.")
 LINK_INVALID = Text(
     "This link is no longer valid. Please ask for a new one.", "Denne lenken er ikke gyldig lenger. Be om en ny."
 )
@@ -122,3 +123,34 @@ class LastAdministratorError(BusinessRuleError):
         "You are the only administrator. Appoint another one first.",
         "Du er den eneste administratoren. Utnevn en til først.",
     )
+
+
+class ScopeMissingError(ForbiddenError):
+    """The API token is not for this; ``details`` names the scope that would be, if one is."""
+
+    message = Text("This token may not be used for this.", "Dette tokenet kan ikke brukes til dette.")
+
+    def __init__(self, scope: str | None) -> None:
+        super().__init__(details={"scope": scope} if scope else None)
+
+
+class APITokenNotFoundError(NotFoundError):
+    """There is no such API token of the actor's, or it has been revoked."""
+
+    message = Text("This token does not exist any more.", "Dette tokenet finnes ikke lenger.")
+
+
+class TooManyAPITokensError(BusinessRuleError):
+    """The user has as many API tokens as anybody may have."""
+
+    message = Text(
+        "You have {most} tokens already. Revoke one that you no longer use.",
+        "Du har allerede {most} token. Trekk tilbake et som du ikke lenger bruker.",
+    )
+
+
+class ExpiryTooLateError(InvalidInputError):
+    """The API token would be valid for too long, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(field_errors={"expires_at": [EXPIRY_TOO_LATE]})

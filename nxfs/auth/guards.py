@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
-from nxfs.auth.errors import PasswordChangeRequiredError
+from nxfs.auth.errors import PasswordChangeRequiredError, ScopeMissingError
+from nxfs.auth.scopes import scope_of
 from nxfs.auth.service import authentication, last_seen
 from nxfs.core.actor import Actor
 from nxfs.core.api import idempotency
@@ -18,7 +19,9 @@ from nxfs.core.errors import AuthenticationRequiredError
 View = TypeVar("View", bound=Callable[..., Any])
 
 BEARER: dict[str, list[str]] = {"bearer": []}
+API_TOKEN: dict[str, list[str]] = {"token": []}
 ANONYMOUS: dict[str, list[str]] = {}
+API_TOKEN_SCHEME = "token"
 
 
 def current_actor() -> Actor:
@@ -32,7 +35,10 @@ def find_actor() -> Actor | None:
 
 
 def login_required(view: View) -> View:
-    """Let only signed-in users through, and do once what they send again with its key; documents both."""
+    """Let only signed-in users through, and do once what they send again with its key; documents both.
+
+    An API token is let through where its scopes allow it, see ``nxfs.auth.scopes``.
+    """
     takes_keys = not getattr(view, "answers_secret", False)
     is_open = getattr(view, "is_open_before_new_password", False)
     location = getattr(view, "body_location", None)
@@ -46,14 +52,16 @@ def login_required(view: View) -> View:
             return view(*args, **kwargs)
         return idempotency.answer_once(partial(view, *args, **kwargs), user_id=g.actor.id, location=location)
 
-    errors = (AuthenticationRequiredError,) if is_open else (AuthenticationRequiredError, PasswordChangeRequiredError)
-    return document(guarded, errors=errors, takes_keys=takes_keys, security=[BEARER])  # type: ignore[return-value]
+    # Refused as well: who has to choose a new password first.
+    errors = (AuthenticationRequiredError, ScopeMissingError)
+    security = [BEARER, API_TOKEN]
+    return document(guarded, errors=errors, takes_keys=takes_keys, security=security)  # type: ignore[return-value]
 
 
 def login_optional(view: View) -> View:
     """Find out who is signed in, and let everybody through; a token that is not valid counts as none.
 
-    So does that of somebody who has to choose a new password first.
+    So does that of somebody who has to choose a new password first, and an API token that is not for this.
     """
     is_open = getattr(view, "is_open_before_new_password", False)
 
@@ -63,11 +71,11 @@ def login_optional(view: View) -> View:
             g.actor = _authenticate()
             if not is_open:
                 authentication.require_own_password(g.actor)
-        except (AuthenticationRequiredError, PasswordChangeRequiredError):
+        except (AuthenticationRequiredError, PasswordChangeRequiredError, ScopeMissingError):
             g.actor = None
         return view(*args, **kwargs)
 
-    return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
+    return document(guarded, security=[ANONYMOUS, BEARER, API_TOKEN])  # type: ignore[return-value]
 
 
 def open_before_new_password(view: View) -> View:
@@ -84,13 +92,23 @@ def login_or_ticket(view: View) -> View:
 
 def bearer_token() -> str:
     """Return the request's access token; raise ``AuthenticationRequiredError`` when it has none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    return _credentials("bearer")
+
+
+def _credentials(scheme: str) -> str:
+    given, _, token = request.headers.get("Authorization", "").partition(" ")
+    if given.lower() != scheme or not token.strip():
         raise AuthenticationRequiredError
     return token.strip()
 
 
 def _authenticate() -> Actor:
-    actor = authentication.authenticate(bearer_token())
+    if request.headers.get("Authorization", "").lower().startswith(f"{API_TOKEN_SCHEME} "):
+        actor = authentication.authenticate_api_token(_credentials(API_TOKEN_SCHEME))
+        scope = scope_of(request.blueprint, request.method)
+        if scope is None or scope not in (actor.scopes or ()):
+            raise ScopeMissingError(scope)
+    else:
+        actor = authentication.authenticate(bearer_token())
     last_seen.note((actor.id,))
     return actor

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from nxfs.auth.models import (
     STAFF_ROLES,
+    APIToken,
     GroupMember,
     GroupPermission,
     PasswordReset,
@@ -139,6 +140,47 @@ def find_identities(session_ids: Sequence[int]) -> dict[int, Row[Any]]:
     )
     statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id.in_(session_ids))
     return {row.session_id: row for row in db.session.execute(statement)}
+
+
+def find_token_identity(token_hash: str) -> Row[Any] | None:
+    """Return what a request needs to know of an API token and its owner: one row."""
+    columns = (
+        APIToken.id.label("token_id"),
+        APIToken.scopes,
+        APIToken.expires_at,
+        APIToken.revoked_at.label("ended_at"),
+        User.id.label("user_id"),
+        User.role,
+        User.username,
+        User.language,
+        User.is_active,
+        User.last_seen,
+        User.must_change_password,
+        _granted.label("granted"),
+    )
+    statement = select(*columns).join(User, User.id == APIToken.user_id).where(APIToken.token_hash == token_hash)
+    return db.session.execute(statement).one_or_none()
+
+
+def select_api_tokens(actor: Actor) -> Select[Any]:
+    """Select the actor's API tokens that are not revoked, the newest first."""
+    columns = (
+        APIToken.id,
+        APIToken.name,
+        APIToken.scopes,
+        APIToken.created_at,
+        APIToken.expires_at,
+        APIToken.last_used_at,
+        APIToken.last_used_address,
+    )
+    statement = select(*columns).where(APIToken.user_id == actor.id, APIToken.revoked_at.is_(None))
+    return statement.order_by(APIToken.id.desc())
+
+
+def get_api_token(actor: Actor, token_id: int) -> dict[str, Any]:
+    """Return one of the actor's API tokens as ``select_api_tokens`` has it; it exists."""
+    found = db.session.execute(select_api_tokens(actor).where(APIToken.id == token_id))
+    return dict(found.mappings().one())
 
 
 def find_people(user_ids: Collection[int]) -> Sequence[Row[Any]]:

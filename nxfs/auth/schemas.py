@@ -10,7 +10,8 @@ from marshmallow import validate
 from nxfs.auth.models import ROLES, THEMES
 from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.queries import comparable
-from nxfs.core.api.fields import Boolean, Choice, Date, Email, File, Identifier, Integer, Line, Moment
+from nxfs.auth.scopes import SCOPES
+from nxfs.core.api.fields import Boolean, Choice, Date, Email, File, Identifier, Integer, Line, Moment, UniqueList
 from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import MessageSchema, Schema
 from nxfs.core.messages import LANGUAGES, Text
@@ -21,6 +22,7 @@ LONGEST_TOKEN = 4096
 NAME_LENGTH = validate.Length(min=1, max=LONGEST_EMAIL)
 TOKEN_EXAMPLE = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.kzYyM2Rk"
 REFRESH_EXAMPLE = "0fJ8vq3tq0k8mYkqkq1mC7nYw1l8m3hE5pZrTn2dUOs"
+API_TOKEN_EXAMPLE = "nxfs_4q0v8YkqkJ8fQ1mC7nYw1l8m3hE5pZrTn2dUOsKc9Rg"
 PASSWORD_EXAMPLE = "gule-gummistøvler-39"
 NAME_MISSING = Text("Give an e-mail address or a username.", "Oppgi en e-postadresse eller et brukernavn.")
 ONE_NAME_ONLY = Text("Give only one of e-mail and username.", "Oppgi bare én av e-post og brukernavn.")
@@ -257,6 +259,52 @@ class EndedSessionsSchema(Schema):
     """How many sessions ended."""
 
     ended_count = Integer(required=True, metadata={"example": 2})
+
+
+class APITokenSchema(Schema):
+    """A personal token for scripts; the token itself is shown once, when it is made."""
+
+    id = Identifier(required=True, metadata={"example": 3})
+    name = Line(required=True, minimum=1, maximum=80, metadata={"example": "n8n"})
+    scopes = UniqueList(
+        Choice(SCOPES),
+        required=True,
+        minimum=1,
+        maximum=len(SCOPES),
+        metadata={"example": ["tasks:read", "tasks:write"], "description": "What it may be used for."},
+    )
+    created_at = Moment(required=True, metadata={"example": "2026-02-01T08:00:00Z"})
+    expires_at = Moment(required=True, metadata={"example": "2026-05-02T08:00:00Z"})
+    last_used_at = Moment(required=True, allow_none=True, metadata={"example": "2026-02-01T08:15:00Z"})
+    last_used_address = ma.fields.String(required=True, allow_none=True, metadata={"example": "192.0.2.7"})
+
+
+class NewAPITokenSchema(APITokenSchema):
+    """A token to make."""
+
+    class Meta(Schema.Meta):
+        fields = ("name", "scopes", "expires_at")
+
+    expires_at = Moment(
+        metadata={"example": "2026-05-02T08:00:00Z", "description": "Within a year; by default in 90 days."}
+    )
+
+
+class CreatedAPITokenSchema(APITokenSchema):
+    """A token that was just made; `token` is shown this once."""
+
+    token = ma.fields.String(required=True, metadata={"example": API_TOKEN_EXAMPLE})
+
+
+class APITokenQuerySchema(PageQuerySchema):
+    """Which page of one's tokens."""
+
+
+class ScopeSchema(Schema):
+    """Something that a token may be for."""
+
+    name = Choice(SCOPES, required=True, metadata={"example": "tasks:read"})
+    description = ma.fields.String(required=True, metadata={"example": "See tasks, projects and categories."})
 
 
 def _without_repetition(data: dict[str, Any], password: str) -> dict[str, Any]:

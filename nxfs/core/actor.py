@@ -19,6 +19,8 @@ class Actor:
     permissions: frozenset[str] = field(default_factory=frozenset)
     # The password is somebody else's choice: nothing but choosing another one is open.
     must_change_password: bool = False
+    # Of whoever comes with an API token: nothing else is open. None for a session, to which all is.
+    scopes: frozenset[str] | None = None
 
     @property
     def is_admin(self) -> bool:

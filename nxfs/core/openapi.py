@@ -91,6 +91,10 @@ class Api(flask_smorest.Api):
         self.spec.components.security_scheme(
             "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The access token."}
         )
+        described = "An API token, as `Token nxfs_…`, for what its scopes allow."
+        self.spec.components.security_scheme(
+            "token", {"type": "apiKey", "in": "header", "name": "Authorization", "description": described}
+        )
 
     def _register_error_handlers(self) -> None:
         """Leave errors to ``nxfs.core.http``, which renders all of them."""

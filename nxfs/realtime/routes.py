@@ -20,7 +20,9 @@ from nxfs.realtime.schemas.streams import StreamQuerySchema, TicketSchema
 from nxfs.realtime.streams import StreamConnection
 
 events = Blueprint("events", __name__, url_prefix="/api/events", description="Server-sent events and their tickets.")
+events.takes_api_tokens = False
 realtime = Blueprint("realtime", __name__, url_prefix="/api/realtime", description="Who is where.")
+realtime.takes_api_tokens = False
 
 
 @events.route("/", methods=["GET"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from flask.testing import FlaskClient
 
-from nxfs.auth.models import User
+from nxfs.auth.models import APIToken, User
 from nxfs.auth.queries import comparable
-from nxfs.auth.service import sessions
+from nxfs.auth.service import api_tokens, sessions, tokens
 from nxfs.auth.service.sessions import Grant
+from nxfs.core import clock
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 
@@ -56,6 +58,17 @@ def open_session(user: User) -> Grant:
 def sign_in(client: FlaskClient, user: User) -> dict[str, str]:
     """Return the headers that ``client`` sends as ``user``, of a new session."""
     return bearer(open_session(user).access)
+
+
+def create_api_token(user: User, *scopes: str, **overrides: Any) -> tuple[int, str]:
+    """Return the id of a new API token of ``user`` for ``scopes``, by default to read tasks, and the token."""
+    token = f"{api_tokens.PREFIX}test-{next(_numbers)}"
+    values = {"name": "Test", "expires_at": clock.now() + timedelta(days=1), "scopes": list(scopes or ["tasks:read"])}
+    row = APIToken(user_id=user.id, token_hash=tokens.hash_of(token), **{**values, **overrides})
+    with transaction() as tx:
+        tx.session.add(row)
+        tx.session.flush()
+        return row.id, token
 
 
 def bearer(access_token: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import Row
 from nxfs.auth import queries
 from nxfs.auth.errors import PasswordChangeRequiredError
 from nxfs.auth.permissions import permissions_of
-from nxfs.auth.service import tokens
+from nxfs.auth.service import token_use, tokens
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError, TokenRevokedError
@@ -41,14 +42,21 @@ class Memory:
         return actor
 
     def load(self, token: str) -> Actor:
-        """Return the actor of ``token`` as the database has it, and keep it."""
+        """Return the actor of the access token ``token`` as the database has it, and keep it."""
         claims = tokens.decode_access_token(token)
+        return self._keep(token, lambda: (_load_actor(claims), claims.expires_at))
+
+    def load_owner(self, token: str) -> Actor:
+        """Return who acts with the API token ``token`` as the database has it, and keep it."""
+        return self._keep(token, lambda: _load_owner(token))
+
+    def _keep(self, token: str, load: Callable[[], tuple[Actor, datetime]]) -> Actor:
         forgotten = self._forgotten
-        actor = _load_actor(claims)
+        known = load()
         # What was read before somebody's sessions ended must not be kept after it.
         if forgotten == self._forgotten:
-            self._known[token] = (actor, claims.expires_at)
-        return actor
+            self._known[token] = known
+        return known[0]
 
     def forget(self, user_id: int) -> None:
         """Ask the database again about the user's tokens."""
@@ -58,6 +66,8 @@ class Memory:
 
 
 _memory = Memory()
+# One of its own: an API token is good for no place where an access token is asked for.
+_api_memory = Memory()
 
 
 def authenticate(token: str) -> Actor:
@@ -67,6 +77,14 @@ def authenticate(token: str) -> Actor:
     session ended, its user is disabled).
     """
     return _memory.find(token) or _memory.load(token)
+
+
+def authenticate_api_token(token: str) -> Actor:
+    """Return who acts with the API token, with its scopes.
+
+    Raises ``AuthenticationRequiredError`` (means nothing to us), ``TokenExpiredError`` or ``TokenRevokedError``.
+    """
+    return _api_memory.find(token) or _api_memory.load_owner(token)
 
 
 def is_valid(token: str) -> bool:
@@ -81,6 +99,7 @@ def is_valid(token: str) -> bool:
 def forget(user_id: int) -> None:
     """Make changes of the user or their sessions count at once in this process; the others follow within a second."""
     _memory.forget(user_id)
+    _api_memory.forget(user_id)
 
 
 def authenticate_sessions(session_ids: Sequence[int]) -> dict[int, Actor]:
@@ -108,6 +127,18 @@ def _load_actor(claims: tokens.AccessClaims) -> Actor:
     return _actor_of(identity)
 
 
+def _load_owner(token: str) -> tuple[Actor, datetime]:
+    identity = queries.find_token_identity(tokens.hash_of(token))
+    release_connection()
+    if identity is None:
+        raise AuthenticationRequiredError
+    refusal = _refusal(identity)
+    if refusal is not None:
+        raise refusal
+    token_use.note(identity.token_id)
+    return replace(_actor_of(identity), scopes=frozenset(identity.scopes)), identity.expires_at
+
+
 def _refusal(identity: Row[Any]) -> AuthenticationRequiredError | None:
     if identity.ended_at is not None or not identity.is_active:
         return TokenRevokedError()
@@ -122,7 +153,7 @@ def _actor_of(identity: Row[Any]) -> Actor:
         role=identity.role,
         username=identity.username,
         language=identity.language,
-        session_id=identity.session_id,
+        session_id=identity._mapping.get("session_id"),
         last_seen=identity.last_seen,
         permissions=permissions_of(identity.role, queries.names_in(identity.granted)),
         must_change_password=identity.must_change_password,

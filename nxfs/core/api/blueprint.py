@@ -69,6 +69,8 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose decorators stack in this order: guard, arguments, response or paginated, raises."""
 
     ARGUMENTS_PARSER = Parser()
+    # Whether the document says that API tokens are let through; the guard decides it.
+    takes_api_tokens = True
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
         "json": "application/json",
         "optional_json": "application/json",
@@ -189,6 +191,10 @@ class Blueprint(flask_smorest.Blueprint):
                 first, *rest = words.split("_")
                 name = first + "".join(word[0].upper() + word[1:] for word in rest)
                 entry.setdefault("manual_doc", {})["operationId"] = name
+                if not self.takes_api_tokens and "security" in entry["manual_doc"]:
+                    entry["manual_doc"]["security"] = [
+                        each for each in entry["manual_doc"]["security"] if "token" not in each
+                    ]
                 if entry.pop("takes_keys", False) and method.upper() in idempotency.WRITING:
                     _describe(entry, idempotency.ERRORS, {"parameters": [idempotency.PARAMETER]})
 

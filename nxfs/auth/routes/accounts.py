@@ -48,6 +48,7 @@ from nxfs.core.pagination import Page, fetch_page
 from nxfs.core.versions import Precondition
 
 blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts, signing in, sessions and passwords")
+blp.takes_api_tokens = False
 
 REGISTERED = Text("Welcome! Your account is ready.", "Velkommen! Kontoen din er klar.")
 SIGNED_OUT = Text("You are signed out.", "Du er logget ut.")
