@@ -255,6 +255,12 @@ class Config:
     REFRESH_GRACE_SECONDS: int = _setting("30", integer(0, 600))
     SESSION_IDLE_HOURS: int = _setting("336", integer(1, 87600))
     SESSION_ABSOLUTE_HOURS: int = _setting("2160", integer(1, 87600))
+    ACCESS_TOKEN_MINUTES_STAFF: int | None = _setting("", integer(1, 1440))
+    SESSION_IDLE_HOURS_STAFF: int | None = _setting("", integer(1, 87600))
+    SESSION_ABSOLUTE_HOURS_STAFF: int | None = _setting("", integer(1, 87600))
+    ACCESS_TOKEN_MINUTES_ADMIN: int | None = _setting("", integer(1, 1440))
+    SESSION_IDLE_HOURS_ADMIN: int | None = _setting("", integer(1, 87600))
+    SESSION_ABSOLUTE_HOURS_ADMIN: int | None = _setting("", integer(1, 87600))
     REGISTRATION_OPEN: bool = _setting("true", boolean())
     ADMIN_EMAIL: str | None = _setting("", email_address)
     ADMIN_PASSWORD: str | None = _setting("", password, secret=True)
@@ -369,16 +375,25 @@ def _check_origins(config: Config) -> None:
 
 
 def _check_sessions(config: Config) -> None:
-    if config.ACCESS_TOKEN_MINUTES > config.SESSION_IDLE_HOURS * 60:
-        raise ConfigurationError(
-            f"ACCESS_TOKEN_MINUTES is '{config.ACCESS_TOKEN_MINUTES}', but an access token may not outlive "
-            f"SESSION_IDLE_HOURS ({config.SESSION_IDLE_HOURS})."
+    for suffix in ("", "_STAFF", "_ADMIN"):
+        minutes, idle, absolute = (
+            _of_role(config, name, suffix)
+            for name in ("ACCESS_TOKEN_MINUTES", "SESSION_IDLE_HOURS", "SESSION_ABSOLUTE_HOURS")
         )
-    if config.SESSION_ABSOLUTE_HOURS < config.SESSION_IDLE_HOURS:
-        raise ConfigurationError(
-            f"SESSION_ABSOLUTE_HOURS is '{config.SESSION_ABSOLUTE_HOURS}', but at least SESSION_IDLE_HOURS "
-            f"({config.SESSION_IDLE_HOURS}) is allowed."
-        )
+        if minutes[1] > idle[1] * 60:
+            raise ConfigurationError(
+                f"{minutes[0]} is '{minutes[1]}', but an access token may not outlive {idle[0]} ({idle[1]})."
+            )
+        if absolute[1] < idle[1]:
+            raise ConfigurationError(
+                f"{absolute[0]} is '{absolute[1]}', but at least {idle[0]} ({idle[1]}) is allowed."
+            )
+
+
+def _of_role(config: Config, name: str, suffix: str) -> tuple[str, int]:
+    """Return the setting in force for a role, and its name."""
+    value = getattr(config, name + suffix)
+    return (name, getattr(config, name)) if value is None else (name + suffix, value)
 
 
 def _check_database(config: Config) -> None:

@@ -270,6 +270,14 @@ def test_session_absolute_shorter_than_idle_is_refused():
         read(SESSION_IDLE_HOURS="5", SESSION_ABSOLUTE_HOURS="4")
 
 
+def test_lifetimes_of_a_role_have_to_fit_together_with_those_that_it_shares_with_all():
+    assert read(SESSION_IDLE_HOURS_ADMIN="1", ACCESS_TOKEN_MINUTES_ADMIN="5").SESSION_IDLE_HOURS_ADMIN == 1
+    with pytest.raises(ConfigurationError, match="SESSION_ABSOLUTE_HOURS_STAFF is '8', but at least"):
+        read(SESSION_ABSOLUTE_HOURS_STAFF="8")
+    with pytest.raises(ConfigurationError, match="ACCESS_TOKEN_MINUTES is '90'.* SESSION_IDLE_HOURS_ADMIN"):
+        read(ACCESS_TOKEN_MINUTES="90", SESSION_IDLE_HOURS_ADMIN="1")
+
+
 def test_repr_with_secrets_set_hides_them():
     config = read(
         DATABASE_URL="postgres://u:hunter2@db/n",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
+from nxfs.auth import lifetimes
 from nxfs.auth.models import (
     STAFF_ROLES,
     APIToken,
@@ -22,7 +23,6 @@ from nxfs.auth.permissions import permissions_of
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.errors import ForbiddenError
-from nxfs.core.settings import setting
 from nxfs.extensions import db
 from nxfs.files.models import StoredFile
 from nxfs.files.queries import labelled_file_columns
@@ -192,6 +192,8 @@ def find_people(user_ids: Collection[int]) -> Sequence[Row[Any]]:
 
 def select_live_sessions(actor: Actor, *, user_id: int | None = None) -> Select[Any]:
     """Select the sessions of the actor, or of ``user_id``, that can still be used, the one used last first."""
+    user_id = user_id or actor.id
+    role = actor.role if user_id == actor.id else db.session.scalar(select(User.role).where(User.id == user_id))
     columns = (
         UserSession.id,
         UserSession.user_agent,
@@ -201,13 +203,13 @@ def select_live_sessions(actor: Actor, *, user_id: int | None = None) -> Select[
         UserSession.expires_at,
         (UserSession.id == actor.session_id).label("is_current"),
     )
-    statement = select(*columns).where(UserSession.user_id == (user_id or actor.id), is_live(clock.now()))
+    statement = select(*columns).where(UserSession.user_id == user_id, is_live(clock.now(), role or "user"))
     return statement.order_by(UserSession.last_used_at.desc(), UserSession.id.desc())
 
 
-def is_live(moment: datetime) -> ColumnElement[bool]:
-    """The condition that a session has neither ended nor run out at ``moment``."""
-    idle_since = moment - timedelta(hours=setting("SESSION_IDLE_HOURS"))
+def is_live(moment: datetime, role: str) -> ColumnElement[bool]:
+    """The condition that a session of somebody with ``role`` has neither ended nor run out at ``moment``."""
+    idle_since = moment - lifetimes.idle_lifetime(role)
     return UserSession.ended_at.is_(None) & (UserSession.expires_at > moment) & (UserSession.last_used_at > idle_since)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from nxfs.auth.devices import device_of
 from nxfs.auth.models import ROLES, THEMES
 from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.queries import comparable
@@ -248,6 +249,15 @@ class SessionSchema(Schema):
 
     id = Identifier(required=True, metadata={"example": 12})
     user_agent = ma.fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
+    device = ma.fields.Function(
+        lambda session: device_of(session.user_agent),
+        required=True,
+        metadata={
+            "type": ["string", "null"],
+            "example": "Firefox on Windows",
+            "description": "Browser and system, as far as they are known.",
+        },
+    )
     address = ma.fields.String(required=True, allow_none=True, metadata={"example": "192.0.2.7"})
     created_at = Moment(required=True, metadata={"example": "2026-02-01T08:00:00Z"})
     last_used_at = Moment(required=True, metadata={"example": "2026-02-01T08:15:00Z"})

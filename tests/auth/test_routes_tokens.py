@@ -233,6 +233,24 @@ def test_refresh_does_not_carry_a_session_past_its_age_limit(app, client, monkey
         assert code_of(client.post(REFRESH, json={"refresh": pair["refresh"]})) == (401, "TOKEN_EXPIRED")
 
 
+def test_lifetimes_are_those_of_the_role_also_of_one_that_came_later(app, client, monkeypatch):
+    for name in ("ACCESS_TOKEN_MINUTES", "SESSION_IDLE_HOURS", "SESSION_ABSOLUTE_HOURS"):
+        monkeypatch.setitem(app.config, f"{name}_ADMIN", 3 if name.endswith("MINUTES") else 2)
+    ordinary, promoted = create_user(), create_user()
+    grants = [open_session(user) for user in (ordinary, promoted)]
+    db.session.execute(update(User).where(User.id == promoted.id).values(role="admin"))
+    db.session.commit()
+    start = clock.now()
+    pairs = [client.post(REFRESH, json={"refresh": grant.refresh}).json for grant in grants]
+    with time_machine.travel(start + timedelta(minutes=4)):
+        assert [client.get(ME, headers=bearer(pair["access"])).status_code for pair in pairs] == [200, 401]
+    with time_machine.travel(start + timedelta(minutes=119)):
+        pairs = [client.post(REFRESH, json={"refresh": pair["refresh"]}).json for pair in pairs]
+    with time_machine.travel(start + timedelta(minutes=121)):
+        answers = [client.post(REFRESH, json={"refresh": pair["refresh"]}) for pair in pairs]
+        assert [answer.status_code for answer in answers] == [200, 401]
+
+
 def test_refresh_during_key_exchange_stays_in_the_chain(app, client, monkeypatch):
     grant = open_session(create_user())
     first = client.post(REFRESH, json={"refresh": grant.refresh}).json["refresh"]

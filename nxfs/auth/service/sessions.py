@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select, update
 
+from nxfs.auth import lifetimes
 from nxfs.auth.errors import SessionExpiredError, SessionNotFoundError
 from nxfs.auth.events import SessionsEnded
 from nxfs.auth.models import RefreshToken, User, UserSession
@@ -41,7 +42,7 @@ def open_session(tx: Transaction, user: User) -> Grant:
         user_id=user.id,
         created_at=now,
         last_used_at=now,
-        expires_at=now + timedelta(hours=setting("SESSION_ABSOLUTE_HOURS")),
+        expires_at=now + lifetimes.absolute_lifetime(user.role),
         address=source.address,
         user_agent=source.user_agent,
     )
@@ -153,7 +154,9 @@ def _exchange(tx: Transaction, token: str) -> Grant | APIError:
     link = tx.session.scalars(select(RefreshToken).where(RefreshToken.token_hash == token_hash)).one()
     if session.ended_at is not None or not user.is_active:
         return TokenRevokedError()
-    if _has_run_out(session):
+    # Whoever has got a role since then has its limits from the next refresh on.
+    session.expires_at = min(session.expires_at, session.created_at + lifetimes.absolute_lifetime(user.role))
+    if _has_run_out(session, user.role):
         end_sessions(tx, session.user_id, UserSession.id == session.id, reason="expired", actor_id=None)
         return SessionExpiredError()
     successor = _use(tx, link, token) if link.used_at is None else _find_tip(tx, link, token)
@@ -200,9 +203,9 @@ def _find_family(tx: Transaction, token_hash: str) -> Row[Any] | None:
     return tx.session.execute(joined.where(RefreshToken.token_hash == token_hash)).one_or_none()
 
 
-def _has_run_out(session: UserSession) -> bool:
+def _has_run_out(session: UserSession, role: str) -> bool:
     idle = clock.now() - session.last_used_at
-    return session.expires_at <= clock.now() or idle >= timedelta(hours=setting("SESSION_IDLE_HOURS"))
+    return session.expires_at <= clock.now() or idle >= lifetimes.idle_lifetime(role)
 
 
 def _sign_out(tx: Transaction, user_id: int, condition: ColumnElement[bool]) -> None:
@@ -210,5 +213,7 @@ def _sign_out(tx: Transaction, user_id: int, condition: ColumnElement[bool]) -> 
 
 
 def _grant(session: UserSession, refresh: str, user: User) -> Grant:
-    access = tokens.encode_access_token(user_id=user.id, session_id=session.id, session_expires_at=session.expires_at)
+    access = tokens.encode_access_token(
+        user_id=user.id, session_id=session.id, session_expires_at=session.expires_at, role=user.role
+    )
     return Grant(access=access, refresh=refresh, user=user)

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ import jwt
 from flask_jwt_extended import JWTManager, create_access_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
+from nxfs.auth import lifetimes
 from nxfs.core import clock
 from nxfs.core.database import LARGEST_IDENTIFIER
 from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError
@@ -52,9 +53,9 @@ def install(manager: JWTManager) -> None:
     manager.decode_key_loader(_verification_key)
 
 
-def encode_access_token(*, user_id: int, session_id: int, session_expires_at: datetime) -> str:
-    """Return a new access token, which never outlives its session."""
-    lifetime = min(timedelta(minutes=setting("ACCESS_TOKEN_MINUTES")), session_expires_at - clock.now())
+def encode_access_token(*, user_id: int, session_id: int, session_expires_at: datetime, role: str = "user") -> str:
+    """Return a new access token for who has the ``role``, which never outlives its session."""
+    lifetime = min(lifetimes.access_lifetime(role), session_expires_at - clock.now())
     return create_access_token(
         str(user_id),
         expires_delta=lifetime,
