@@ -118,7 +118,8 @@ class Transaction:
             step()
         if self._entries:
             # Each day is locked from its first entry to the commit: all transactions lock the earlier one first.
-            self.session.execute(insert(AuditEntry), sorted(self._entries, key=itemgetter("day")))
+            # Into the table: the mapper would need a statement for each set of columns that are not null.
+            self.session.execute(insert(AuditEntry.__table__), sorted(self._entries, key=itemgetter("day")))
         if self._events:
             event_log.append(self.session, self._events)
         self.session.commit()
