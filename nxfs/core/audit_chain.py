@@ -41,6 +41,9 @@ CONTENTS = (
     "user_agent",
 )
 
+# One text for one value, in ASCII, which every text can be written in.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def ready_to_chain(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a new entry with its day and digest; the database's trigger sets its position and link."""
@@ -55,8 +58,7 @@ def digest_of(entry: Mapping[str, Any]) -> str:
     values = {name: entry[name] for name in CONTENTS}
     if isinstance(values["occurred_at"], datetime):
         values["occurred_at"] = clock.to_wire(values["occurred_at"])
-    # In ASCII, which every text can be written in.
-    return sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256(_CANONICAL.encode(values).encode()).hexdigest()
 
 
 def before_first(day: date) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, false, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Row, false, func, literal_column, select, tuple_
 
 from nxfs.auth.models import User
 from nxfs.auth.queries import comparable
 from nxfs.core.audit import AuditEntry, all_actions
 from nxfs.core.messages import translate
 from nxfs.core.names import as_identifier
-from nxfs.core.pagination import Page, fetch_page
+from nxfs.core.pagination import Page, page_of
 from nxfs.core.transaction import release_connection
 from nxfs.core.turns import let_others_run
 from nxfs.extensions import db
@@ -53,9 +53,15 @@ def list_entries(*, filters: Mapping[str, Any], language: str) -> Page:
     conditions = conditions_of(filters)
     if "cursor" in filters:
         conditions.append(_is_behind(filters["cursor"], is_oldest_first))
-    counted = select(AuditEntry.id).where(*conditions)
-    ordered = _select(conditions, is_oldest_first)
-    page = fetch_page(ordered, counted=counted, page=filters["page"], page_size=filters["page_size"])
+    ordering = _ordering(is_oldest_first)
+    matching = select(AuditEntry.id).where(*conditions)
+    total = select(func.count()).select_from(matching.subquery()).scalar_subquery()
+    size, number = filters["page_size"], filters["page"]
+    # By their ids, which the indexes have: what lies before the page is not read.
+    chosen = matching.order_by(*ordering).limit(size).offset((number - 1) * size).subquery()
+    wanted = select(*_COLUMNS, total.label("total_count")).join(chosen, chosen.c.id == AuditEntry.id)
+    rows = db.session.execute(wanted.outerjoin(User, User.id == AuditEntry.actor_id).order_by(*ordering)).all()
+    page = page_of(rows, count=rows[0].total_count if rows else 0, page=number, page_size=size)
     is_last = page.page * page.page_size >= page.count
     last = None if is_last else (page.items[-1].occurred_at, page.items[-1].id)
     return replace(page, items=[item_of(row, language) for row in page.items], extra={"next_cursor": last})
@@ -66,7 +72,9 @@ def iterate(filters: Mapping[str, Any]) -> Iterator[Row[Any]]:
     place: Place | None = None
     while True:
         behind = [] if place is None else [_is_behind(place, False)]
-        rows = db.session.execute(_select([*conditions_of(filters), *behind], False).limit(BATCH)).all()
+        wanted = select(*_COLUMNS).outerjoin(User, User.id == AuditEntry.actor_id)
+        wanted = wanted.where(*conditions_of(filters), *behind).order_by(*_ordering(False)).limit(BATCH)
+        rows = db.session.execute(wanted).all()
         release_connection()
         yield from rows
         if len(rows) < BATCH:
@@ -115,11 +123,9 @@ def conditions_of(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _select(conditions: list[ColumnElement[bool]], is_oldest_first: bool) -> Select[Any]:
+def _ordering(is_oldest_first: bool) -> Sequence[ColumnElement[Any]]:
     columns = (AuditEntry.occurred_at, AuditEntry.id)
-    ordering = columns if is_oldest_first else tuple(column.desc() for column in columns)
-    joined = select(*_COLUMNS).outerjoin(User, User.id == AuditEntry.actor_id)
-    return joined.where(*conditions).order_by(*ordering)
+    return [column.asc() if is_oldest_first else column.desc() for column in columns]
 
 
 def _is_behind(place: Place, is_oldest_first: bool) -> ColumnElement[bool]:

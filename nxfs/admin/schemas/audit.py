@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -23,7 +23,7 @@ OUTCOMES = ("success", "failure")
 FORMATS = ("jsonl", "csv")
 NO_CURSOR = Text("This is no cursor of this list.", "Dette er ingen markør i denne listen.")
 NO_TARGET = Text("Give a type and an id, such as task:7.", "Oppgi type og id, som task:7.")
-_TARGET = re.compile(r"([a-z_]{1,40}):([1-9][0-9]{0,18})")
+_TARGET = re.compile(r"([a-z_]{1,40}):([1-9][0-9]{0,17})")
 
 
 class Cursor(ma.fields.String):
@@ -40,10 +40,10 @@ class Cursor(ma.fields.String):
         try:
             written = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
             moment, _, entry_id = written.partition(" ")
-            place = datetime.fromisoformat(moment), int(entry_id)
-        except (ValueError, binascii.Error):
+            place = datetime.fromisoformat(f"{moment.removesuffix('Z')}+00:00").astimezone(UTC), int(entry_id)
+        except (ValueError, OverflowError, binascii.Error):
             raise ma.ValidationError([NO_CURSOR]) from None  # type: ignore[list-item]
-        if place[0].tzinfo is None or not 0 < place[1] <= LARGEST_IDENTIFIER:
+        if not 0 < place[1] <= LARGEST_IDENTIFIER:
             raise ma.ValidationError([NO_CURSOR])  # type: ignore[list-item]
         return place
 
@@ -53,7 +53,7 @@ class Target(ma.fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> tuple[str, int]:
         match = _TARGET.fullmatch(super()._deserialize(value, attr, data, **keywords))
-        if match is None or int(match[2]) > LARGEST_IDENTIFIER:
+        if match is None:
             raise ma.ValidationError([NO_TARGET])  # type: ignore[list-item]
         return match[1], int(match[2])
 
@@ -120,7 +120,13 @@ class AuditFilterSchema(Schema):
     action = AnyOf(
         metadata={"description": "Names of actions; one that ends with a point means all that begin so: `users.`."}
     )
-    target = Target(metadata={"example": "task:7", "description": "Type and id of what was acted on."})
+    target = Target(
+        metadata={
+            "example": "task:7",
+            "pattern": f"^{_TARGET.pattern}$",
+            "description": "Type and id of what was acted on.",
+        }
+    )
     since = fields.Moment(metadata={"example": "2026-02-01T00:00:00Z"})
     until = fields.Moment(metadata={"example": "2026-03-01T00:00:00Z", "description": "Before this moment."})
     outcome = fields.Choice(OUTCOMES, metadata={"example": "failure"})
