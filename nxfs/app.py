@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
+from nxfs.admin.actions import ACTIONS as ADMIN_ACTIONS
+from nxfs.admin.routes.audit import blp as audit_log
 from nxfs.admin.routes.users import blp as admin_users
+from nxfs.auth.actions import ACTIONS as AUTH_ACTIONS
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes.accounts import blp as auth
 from nxfs.auth.routes.api_tokens import blp as api_tokens
 from nxfs.auth.service import tokens
+from nxfs.blog.actions import ACTIONS as BLOG_ACTIONS
 from nxfs.blog.jobs import SCHEDULE as BLOG_SCHEDULE
 from nxfs.blog.routes.attachments import blp as attachments
 from nxfs.blog.routes.feeds import blp as feeds
@@ -17,13 +21,16 @@ from nxfs.blog.routes.posts import blp as posts
 from nxfs.blog.routes.tags import blp as tags
 from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
-from nxfs.core import database, http, openapi, scheduler
+from nxfs.core import audit, database, http, openapi, scheduler
 from nxfs.core.jobs import kinds
+from nxfs.core.jobs.actions import ACTIONS as JOBS_ACTIONS
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
+from nxfs.files.actions import ACTIONS as FILES_ACTIONS
 from nxfs.files.jobs import JOBS as FILES_JOBS
 from nxfs.files.jobs import SCHEDULE as FILES_SCHEDULE
 from nxfs.files.routes import blp as files
+from nxfs.notifications.actions import ACTIONS as NOTIFICATIONS_ACTIONS
 from nxfs.notifications.jobs import SCHEDULE as NOTIFICATIONS_SCHEDULE
 from nxfs.notifications.routes import blp as notifications
 from nxfs.realtime import documentation, hub, live, sockets
@@ -32,6 +39,7 @@ from nxfs.realtime.routes import events, realtime
 from nxfs.system.jobs import SCHEDULE as SYSTEM_SCHEDULE
 from nxfs.system.routes.jobs import blp as jobs
 from nxfs.system.routes.scheduler import blp as schedule
+from nxfs.tasks.actions import ACTIONS as TASKS_ACTIONS
 from nxfs.tasks.jobs import JOBS as TASKS_JOBS
 from nxfs.tasks.jobs import SCHEDULE as TASKS_SCHEDULE
 from nxfs.tasks.routes.bulk import blp as bulk
@@ -62,6 +70,7 @@ BLUEPRINTS = (
     schedule,
     jobs,
     admin_users,
+    audit_log,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (
@@ -72,6 +81,15 @@ SCHEDULE = (
     *TASKS_SCHEDULE,
     *REALTIME_SCHEDULE,
     *SYSTEM_SCHEDULE,
+)
+AUDIT_ACTIONS = (
+    AUTH_ACTIONS,
+    JOBS_ACTIONS,
+    FILES_ACTIONS,
+    NOTIFICATIONS_ACTIONS,
+    TASKS_ACTIONS,
+    BLOG_ACTIONS,
+    ADMIN_ACTIONS,
 )
 
 
@@ -91,6 +109,7 @@ def create_app(config: Config | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
     jwt.init_app(app)
     tokens.install(jwt)
+    audit.install(app, AUDIT_ACTIONS)
     kinds.install(app, JOBS)
     scheduler.install(app, SCHEDULE)
     cors.init_app(app, **http.cors_options(config.CORS_ORIGINS))

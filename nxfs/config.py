@@ -192,6 +192,13 @@ def media_url(value: str) -> str:
     raise _Refused("file:///path/to/directory or s3://bucket/prefix is allowed")
 
 
+def directory(value: str) -> str:
+    """Return the path of a directory, made absolute; raise _Refused for what is none."""
+    if "\0" in value or value.startswith("~"):
+        raise _Refused("the path of a directory is allowed")
+    return str(PROJECT_ROOT / value)
+
+
 def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
@@ -276,6 +283,9 @@ class Config:
 
     # Not shorter than reminders look back, or they would be told again.
     NOTIFICATION_RETENTION_DAYS: int = _setting("90", integer(8, 3650))
+
+    AUDIT_RETENTION_DAYS: int = _setting("400", integer(2, 36500))
+    AUDIT_ARCHIVE: str = _setting("instance/audit", directory)
 
     LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
     LOG_FORMAT: str = _setting("", choice("json", "console"))

@@ -9,11 +9,12 @@ import flask_migrate
 import pytest
 from flask import Flask
 
-from nxfs.app import create_app
+from nxfs.app import AUDIT_ACTIONS, create_app
 from nxfs.config import Config
+from nxfs.core import audit
 from nxfs.extensions import db
 from nxfs.files.service.inspectors import inspectors
-from tests import services
+from tests import audited, services
 from tests.client import DocumentedClient
 
 SECRET_KEY = "a-key-for-tests-0123456789-abcdefghijklmnop"
@@ -36,8 +37,10 @@ def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "DATABASE_URL": url,
         "LOG_LEVEL": "WARNING",
         "MEDIA_URL": f"file://{tmp_path_factory.mktemp('media')}",
+        "AUDIT_ARCHIVE": str(tmp_path_factory.mktemp("audit")),
     }
     application = create_app(Config.from_environment(settings))
+    audit.install(application, (*AUDIT_ACTIONS, audited.ACTIONS))
     application.test_client_class = DocumentedClient
     with application.app_context():
         flask_migrate.upgrade(directory=str(Path(application.root_path).parent / "migrations"))

@@ -428,6 +428,13 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     ),
     # The server itself: for those who run it.
     "GET /api/system/scheduler/": (Case(200, ("staff", "admin"), refused=403),),
+    # The audit log: for those who may read it. What reading it adds to it is younger than what is asked for.
+    "GET /api/admin/audit/": (
+        Case(200, ("admin",), refused=403, arguments={"until": lambda world: "2020-01-01T00:00:00Z"}),
+    ),
+    "GET /api/admin/audit/export/": (
+        Case(200, ("admin",), refused=403, arguments={"until": lambda world: "2020-01-01T00:00:00Z"}),
+    ),
     # Feeds: for everybody.
     "GET /feeds/blog.rss": (public(200),),
     "GET /feeds/blog.atom": (public(200),),
@@ -482,6 +489,8 @@ AUDITED_READS = {
     "GET /api/admin/users/",
     "GET /api/admin/users/<id:user_id>/",
     "GET /api/admin/users/<id:user_id>/sessions/",
+    "GET /api/admin/audit/",
+    "GET /api/admin/audit/export/",
 }
 
 # Writes that succeed without an audit entry, each with its reason.

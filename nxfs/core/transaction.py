@@ -14,7 +14,7 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nxfs.core import audit, clock, event_log, revisions
+from nxfs.core import audit, audit_chain, clock, event_log, revisions
 from nxfs.core.audit import AuditEntry
 from nxfs.core.database import end_reading
 from nxfs.core.errors import APIError, ConflictError
@@ -63,25 +63,28 @@ class Transaction:
         changes: dict[str, Any] | None = None,
         outcome: str = "success",
     ) -> None:
-        """Write an audit entry when this transaction commits; ``target`` is the model instance that was acted on."""
+        """Write an audit entry when this transaction commits; ``target`` is the model instance that was acted on.
+
+        Secrets in ``changes`` are redacted. Raises ``UnknownActionError`` when no domain has the ``action``.
+        """
+        audit.require_known(action)
         source = audit.origin.get()
         # A new row has its id only after the flush.
         if target is not None and target.id is None:
             self.session.flush()
-        self._entries.append(
-            {
-                "occurred_at": clock.now(),
-                "actor_id": actor_id,
-                "action": action,
-                "target_type": type(target).__name__.lower() if target is not None else None,
-                "target_id": target.id if target is not None else None,
-                "changes": changes or None,
-                "outcome": outcome,
-                "request_id": source.request_id,
-                "address": source.address,
-                "user_agent": source.user_agent,
-            }
-        )
+        entry = {
+            "occurred_at": clock.now(),
+            "actor_id": actor_id,
+            "action": action,
+            "target_type": type(target).__name__.lower() if target is not None else None,
+            "target_id": target.id if target is not None else None,
+            "changes": audit.redacted(changes) if changes else None,
+            "outcome": outcome,
+            "request_id": source.request_id,
+            "address": source.address,
+            "user_agent": source.user_agent,
+        }
+        self._entries.append(audit_chain.ready_to_chain(entry))
 
     def after_commit(self, effect: Callable[[], object]) -> None:
         """Call ``effect`` once the transaction is committed, never when it is rolled back."""
@@ -114,7 +117,9 @@ class Transaction:
         for _, step in sorted(self._last_steps, key=itemgetter(0)):
             step()
         if self._entries:
-            self.session.execute(insert(AuditEntry), self._entries)
+            # Each day is locked from its first entry to the commit: all transactions lock the earlier one first.
+            # Into the table: the mapper would need a statement for each set of columns that are not null.
+            self.session.execute(insert(AuditEntry.__table__), sorted(self._entries, key=itemgetter("day")))
         if self._events:
             event_log.append(self.session, self._events)
         self.session.commit()

@@ -36,7 +36,8 @@ def test_list_sessions_answers_the_live_ones_last_used_first(client):
     current, phone = response.json["results"]
     assert (current["is_current"], phone["is_current"]) == (True, False)
     assert (phone["user_agent"], phone["address"]) == ("Phone", "127.0.0.1")
-    assert set(phone) == {"id", "user_agent", "address", "created_at", "last_used_at", "expires_at", "is_current"}
+    told = {"id", "user_agent", "device", "address", "created_at", "last_used_at", "expires_at", "is_current"}
+    assert set(phone) == told
     assert response.headers["Cache-Control"] == "no-store"
 
 

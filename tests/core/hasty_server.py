@@ -11,6 +11,7 @@ import nxfs.app
 from nxfs.core import leadership
 from nxfs.core.scheduler import Scheduled
 from nxfs.core.transaction import transaction
+from tests import audited
 
 
 def _write(name: str) -> None:
@@ -22,6 +23,7 @@ def _write(name: str) -> None:
 leadership.LEASE = timedelta(seconds=3)
 leadership.MARGIN = timedelta(seconds=1)
 leadership.RENEWAL_SECONDS = 0.5
+nxfs.app.AUDIT_ACTIONS = (*nxfs.app.AUDIT_ACTIONS, audited.ACTIONS)
 nxfs.app.SCHEDULE = (
     Scheduled("test.often", partial(_write, "often"), seconds=0.25),
     Scheduled("test.rarely", partial(_write, "rarely"), seconds=86400),

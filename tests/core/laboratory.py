@@ -8,9 +8,10 @@ from flask import Flask, Response, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from nxfs.app import create_app
+from nxfs.app import AUDIT_ACTIONS, create_app
 from nxfs.config import Config
-from nxfs.core import http
+from nxfs.core import audit, http
+from tests import audited
 from tests.client import DocumentedClient
 
 SECRET_KEY = "a-key-for-tests-0123456789-abcdefghijklmnop"
@@ -22,6 +23,7 @@ def create_laboratory(**settings: str) -> Flask:
     environment = {"NXFS_ENV": "test", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": "sqlite:///:memory:", **settings}
     app = create_app(Config.from_environment(environment))
     app.test_client_class = DocumentedClient
+    audit.install(app, (*AUDIT_ACTIONS, audited.ACTIONS))
     for view in (crash, lose_database, run_out_of_connections, long, short, stream, who):
         app.add_url_rule(f"/api/laboratory/{view.__name__}/", view_func=view, methods=["GET", "POST"])
     return app

@@ -28,6 +28,7 @@ from nxfs.blog.models import (
 from nxfs.config import PROJECT_ROOT
 from nxfs.core import clock
 from nxfs.core.audit import AuditEntry
+from nxfs.core.audit_verification import verify
 from nxfs.core.event_log import EventRecord
 from nxfs.core.idempotency import IdempotencyRecord
 from nxfs.core.jobs.models import Job, JobPart
@@ -179,6 +180,10 @@ def test_downgrade_by_one_and_upgrade_keep_what_refers_to_users_and_their_rules(
     db.session.remove()
     flask_migrate.upgrade(directory=MIGRATIONS)
     assert {name: count_rows(name) for name in kept} == before
+    # What was written before there was a chain is in it now, and what comes is behind it.
+    accounts.revoke_permission(name=db.session.scalar(select(User.email).limit(1)), permission="blog.publish")
+    verdict = verify()
+    assert (verdict.entries, verdict.broken) == (count_rows("audit_entries"), None)
     for wrong in ("role = 'king'", "profile_picture_id = 7"):
         with pytest.raises(IntegrityError):
             db.session.execute(text(f"UPDATE users SET {wrong}"))

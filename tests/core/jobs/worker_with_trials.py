@@ -13,6 +13,7 @@ from nxfs import app
 from nxfs.config import PROJECT_ROOT
 from nxfs.core.jobs import leases
 from nxfs.core.transaction import transaction
+from tests import audited
 from tests.core.jobs.trial import note_step, trial
 
 STEPS = 4
@@ -32,5 +33,6 @@ def run(job):
 
 leases.LEASE = timedelta(seconds=3)
 leases.HEARTBEAT_SECONDS = 0.5
+app.AUDIT_ACTIONS = (*app.AUDIT_ACTIONS, audited.ACTIONS)
 app.JOBS = (trial(run, most_at_once=8),)
 runpy.run_path(str(PROJECT_ROOT / "worker.py"), run_name="__main__")
