@@ -17,6 +17,7 @@ from nxfs.cli.commands import COMMANDS
 from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import database, http, openapi, scheduler
 from nxfs.core.jobs import kinds
+from nxfs.core.limits import requests
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
 from nxfs.files.jobs import JOBS as FILES_JOBS
@@ -82,6 +83,7 @@ def create_app(config: Config | None = None) -> Flask:
     # Inside of what http.init_app puts around the application: proxies' headers count for sockets too.
     sockets.install(app, hub.install(app))
     http.init_app(app)
+    requests.init_app(app)
     db.init_app(app)
     database.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))

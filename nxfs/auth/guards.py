@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.api import idempotency
 from nxfs.core.api.blueprint import document
 from nxfs.core.errors import AuthenticationRequiredError
+from nxfs.core.limits import requests
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -43,6 +45,7 @@ def login_required(view: View) -> View:
         return idempotency.answer_once(partial(view, *args, **kwargs), user_id=g.actor.id, location=location)
 
     errors = (AuthenticationRequiredError,)
+    guarded = requests.counts_itself(guarded)
     return document(guarded, errors=errors, takes_keys=takes_keys, security=[BEARER])  # type: ignore[return-value]
 
 
@@ -57,11 +60,15 @@ def login_optional(view: View) -> View:
             g.actor = None
         return view(*args, **kwargs)
 
-    return document(guarded, security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
+    return document(requests.counts_itself(guarded), security=[ANONYMOUS, BEARER])  # type: ignore[return-value]
 
 
 def login_or_ticket(view: View) -> View:
-    """Write into the document that the view finds out itself who calls: by an access token or by a ticket."""
+    """Write into the document that the view finds out itself who calls: by an access token or by a ticket.
+
+    It counts the request itself, with ``counting``.
+    """
+    view = requests.counts_itself(view)
     return document(view, errors=(AuthenticationRequiredError,), security=[BEARER, ANONYMOUS])
 
 
@@ -73,7 +80,23 @@ def bearer_token() -> str:
     return token.strip()
 
 
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count the request as one of ``g.actor``, whom the body finds, or of its address when that fails.
+
+    Raises ``TooManyRequestsError``.
+    """
+    try:
+        yield
+    except AuthenticationRequiredError:
+        requests.count_stranger()
+        raise
+    requests.count_user(g.actor.id)
+
+
 def _authenticate() -> Actor:
-    actor = authentication.authenticate(bearer_token())
+    with counting():
+        # In the request's context before it is counted: a refusal is in the user's language.
+        g.actor = actor = authentication.authenticate(bearer_token())
     last_seen.note((actor.id,))
     return actor

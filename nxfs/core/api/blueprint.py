@@ -20,6 +20,7 @@ from nxfs.core.errors import (
     NotFoundError,
     PayloadTooLargeError,
     PreconditionFailedError,
+    RateLimitExceededError,
     UnsupportedMediaTypeError,
 )
 
@@ -189,6 +190,7 @@ class Blueprint(flask_smorest.Blueprint):
                 first, *rest = words.split("_")
                 name = first + "".join(word[0].upper() + word[1:] for word in rest)
                 entry.setdefault("manual_doc", {})["operationId"] = name
+                _describe(entry, (RateLimitExceededError,), {})
                 if entry.pop("takes_keys", False) and method.upper() in idempotency.WRITING:
                     _describe(entry, idempotency.ERRORS, {"parameters": [idempotency.PARAMETER]})
 

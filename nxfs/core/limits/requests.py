@@ -1,0 +1,108 @@
+"""Which limits a request counts against, and the headers that tell how they stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+
+from nxfs.core import audit, http
+from nxfs.core.limits import limiter
+from nxfs.core.limits.rules import Standing
+from nxfs.core.networks import is_among, subscriber_of
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+# What is asked by monitors all the time, and pages and files for browsers outside of it.
+COUNTED = "/api/"
+PROBES = "/api/system/health/"
+ADMINISTRATION = "/api/admin/"
+FORM = "multipart/form-data"
+
+
+def init_app(app: Flask) -> None:
+    """Count the requests to ``app``. Call it after ``http.init_app``: that finds out where a request comes from."""
+    limiter.install(app)
+    app.before_request(_count_public)
+    app.after_request(_tell)
+
+
+def limited_as(limit: str) -> Callable[[View], View]:
+    """Count requests to the view against this limit: for each user if a guard is above it, else for each address."""
+
+    def decorate(view: View) -> View:
+        view.limit = limit  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def counts_itself(view: View) -> View:
+    """Leave it to the view to call ``count_user`` or ``count_stranger`` when it knows who asks."""
+    view.counts_itself = True  # type: ignore[attr-defined]
+    return view
+
+
+def count_user(user_id: int) -> None:
+    """Count the request as one of this user; raises ``TooManyRequestsError``."""
+    if _is_counted():
+        limiter.spend(_limit_of_user(), f"user:{user_id}")
+
+
+def count_units(limit: str, units: int) -> None:
+    """Count what the present request of a signed-in user asks for; raises ``TooManyRequestsError``."""
+    if _is_counted():
+        limiter.spend(limit, f"user:{g.actor.id}", units)
+
+
+def count_stranger() -> None:
+    """Count the request as one of its address, because nobody is signed in; raises ``TooManyRequestsError``."""
+    _count_address("anonymous")
+
+
+def _count_public() -> None:
+    view = http.answering_view()
+    if not getattr(view, "counts_itself", False):
+        _count_address(getattr(view, "limit", "anonymous"))
+
+
+def _count_address(limit: str) -> None:
+    if _is_counted():
+        limiter.spend(limit, f"address:{subscriber_of(audit.origin.get().address)}")
+
+
+def _is_counted() -> bool:
+    # Browsers ask with OPTIONS by themselves.
+    if request.method == "OPTIONS" or not request.path.startswith(COUNTED) or f"{request.path}/".startswith(PROBES):
+        return False
+    return not is_among(audit.origin.get().address, current_app.config["RATELIMIT_EXEMPT"] or ())
+
+
+def _limit_of_user() -> str:
+    view = http.answering_view()
+    limit: str | None = getattr(view, "limit", None)
+    if limit is not None:
+        return limit
+    location = getattr(view, "body_location", None)
+    # Where JSON is accepted as well, a form is what carries a file.
+    if location == "upload" or (location == "json_or_form" and request.mimetype == FORM):
+        return "upload"
+    if request.path.startswith(ADMINISTRATION):
+        return "export" if request.path.rstrip("/").endswith("/export") else "admin"
+    return "api"
+
+
+def _tell(response: Response) -> Response:
+    standings: Sequence[Standing] = g.get("standings", ())
+    if standings:
+        policies = [f'"{each.quota.policy}";q={each.quota.amount};w={each.quota.seconds}' for each in standings]
+        states = [f'"{each.quota.policy}";r={each.remaining};t={each.reset_after}' for each in standings]
+        closest = min(standings, key=lambda each: each.remaining / each.quota.amount)
+        response.headers["RateLimit-Policy"] = ", ".join(policies)
+        response.headers["RateLimit"] = ", ".join(states)
+        response.headers["X-RateLimit-Limit"] = str(closest.quota.amount)
+        response.headers["X-RateLimit-Remaining"] = str(closest.remaining)
+        response.headers["X-RateLimit-Reset"] = str(int(time.time()) + closest.reset_after)
+    return response
