@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from nxfs.auth.guards import find_user_id
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
@@ -83,7 +84,7 @@ def create_app(config: Config | None = None) -> Flask:
     # Inside of what http.init_app puts around the application: proxies' headers count for sockets too.
     sockets.install(app, hub.install(app))
     http.init_app(app)
-    requests.init_app(app)
+    requests.init_app(app, find_user_id)
     db.init_app(app)
     database.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))

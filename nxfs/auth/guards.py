@@ -80,6 +80,14 @@ def bearer_token() -> str:
     return token.strip()
 
 
+def find_user_id() -> int | None:
+    """Return whose access token the request has, None when it has none that is valid."""
+    try:
+        return authentication.authenticate(bearer_token()).id
+    except AuthenticationRequiredError:
+        return None
+
+
 @contextmanager
 def counting() -> Iterator[None]:
     """Count the request as one of ``g.actor``, whom the body finds, or of its address when that fails.

@@ -34,7 +34,7 @@ from nxfs.core.errors import (
 )
 from nxfs.core.http import address_of, error_for_clients
 from nxfs.core.limits import limiter
-from nxfs.core.networks import subscriber_of
+from nxfs.core.limits.requests import subject_of_address, subject_of_user
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import socketio
 from nxfs.realtime import websockets
@@ -232,9 +232,9 @@ class Sockets(Namespace):
         try:
             arrival = self._arrivals.admit(_token(auth, environ))
         except AuthenticationRequiredError:
-            limiter.spend("anonymous", f"address:{subscriber_of(address_of(environ.get('REMOTE_ADDR')))}")
+            limiter.spend("anonymous", subject_of_address(address_of(environ.get("REMOTE_ADDR"))))
             raise
-        limiter.spend("socket_connect", f"user:{arrival.actor.id}")
+        limiter.spend("socket_connect", subject_of_user(arrival.actor.id))
         return arrival
 
     def _answer(self, connection: SocketConnection, sent: tuple[Any, ...]) -> dict[str, Any]:
@@ -248,7 +248,7 @@ class Sockets(Namespace):
         code = None
         try:
             connection.take_turn()
-            limiter.spend("socket_event", f"user:{connection.actor.id}")
+            limiter.spend("socket_event", subject_of_user(connection.actor.id))
             return {"ok": True, **self._handle(connection, name, sent[1:])}
         except Exception as error:
             known = error_for_clients(error)

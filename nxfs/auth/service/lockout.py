@@ -43,6 +43,11 @@ class Attempt:
         return cls(name_hash=digest, network=subscriber_of(audit.origin.get().address))
 
     @property
+    def subject(self) -> str:
+        """Under what attempts at the account are counted, wherever they come from."""
+        return f"account:{self.name_hash}"
+
+    @property
     def condition(self) -> ColumnElement[bool]:
         """The condition that chooses the attempt's row."""
         return (SignInFailure.name_hash == self.name_hash) & (SignInFailure.network == self.network)

@@ -26,7 +26,7 @@ def sign_in(*, identifier: str, password: str) -> Grant:
     """
     user = queries.find_user(identifier)
     attempt = Attempt.of(identifier, user)
-    limiter.spend("login", f"account:{attempt.name_hash}")
+    limiter.spend("login", attempt.subject)
     lockout.require_open(attempt)
     detached(user)
     is_right = passwords.verify_password(user.password_hash if user else None, password)

@@ -20,12 +20,22 @@ class Limiter:
     """
 
     def __init__(
-        self, quotas: dict[str, tuple[Quota, ...]], *, share: int, shared: RedisCounters | None = None
+        self,
+        quotas: dict[str, tuple[Quota, ...]],
+        *,
+        share: int,
+        local: MemoryCounters | None = None,
+        shared: RedisCounters | None = None,
     ) -> None:
         self.quotas = quotas
         self._shared = shared
-        self._local = MemoryCounters()
+        self._local = local or MemoryCounters()
         self._parts = {name: tuple(each.part(share) for each in rates) for name, rates in quotas.items()}
+
+    @property
+    def is_shared(self) -> bool:
+        """True when all processes count together."""
+        return self._shared is not None
 
     @property
     def counters(self) -> Counters:

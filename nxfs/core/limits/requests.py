@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, request
@@ -22,10 +23,13 @@ ADMINISTRATION = "/api/admin/"
 FORM = "multipart/form-data"
 
 
-def init_app(app: Flask) -> None:
-    """Count the requests to ``app``. Call it after ``http.init_app``: that finds out where a request comes from."""
+def init_app(app: Flask, find_user_id: Callable[[], int | None]) -> None:
+    """Count the requests to ``app``. Call it after ``http.init_app``: that finds out where a request comes from.
+
+    ``find_user_id`` returns whose request it is, for views without a guard, which do not ask.
+    """
     limiter.install(app)
-    app.before_request(_count_public)
+    app.before_request(partial(_count_public, find_user_id))
     app.after_request(_tell)
 
 
@@ -45,16 +49,26 @@ def counts_itself(view: View) -> View:
     return view
 
 
+def subject_of_user(user_id: int) -> str:
+    """Return under what a user's requests are counted."""
+    return f"user:{user_id}"
+
+
+def subject_of_address(address: str | None) -> str:
+    """Return under what the requests of an address are counted, those of an IPv6 network together."""
+    return f"address:{subscriber_of(address)}"
+
+
 def count_user(user_id: int) -> None:
     """Count the request as one of this user; raises ``TooManyRequestsError``."""
     if _is_counted():
-        limiter.spend(_limit_of_user(), f"user:{user_id}")
+        limiter.spend(_limit_of_user(), subject_of_user(user_id))
 
 
 def count_units(limit: str, units: int) -> None:
     """Count what the present request of a signed-in user asks for; raises ``TooManyRequestsError``."""
     if _is_counted():
-        limiter.spend(limit, f"user:{g.actor.id}", units)
+        limiter.spend(limit, subject_of_user(g.actor.id), units)
 
 
 def count_stranger() -> None:
@@ -62,20 +76,44 @@ def count_stranger() -> None:
     _count_address("anonymous")
 
 
-def _count_public() -> None:
+def describe() -> dict[str, str]:
+    """Return the headers that tell how the quotas stand that the present request counts against."""
+    standings: Sequence[Standing] = g.get("standings", ())
+    if not standings:
+        return {}
+    closest = min(standings, key=lambda each: each.remaining / each.quota.amount)
+    quotas = [(each, each.quota) for each in standings]
+    return {
+        "RateLimit-Policy": ", ".join(f'"{quota.policy}";q={quota.amount};w={quota.seconds}' for _, quota in quotas),
+        "RateLimit": ", ".join(f'"{quota.policy}";r={each.remaining};t={each.reset_after}' for each, quota in quotas),
+        "X-RateLimit-Limit": str(closest.quota.amount),
+        "X-RateLimit-Remaining": str(closest.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + closest.reset_after),
+    }
+
+
+def _count_public(find_user_id: Callable[[], int | None]) -> None:
     view = http.answering_view()
-    if not getattr(view, "counts_itself", False):
-        _count_address(getattr(view, "limit", "anonymous"))
+    if getattr(view, "counts_itself", False) or not _is_counted():
+        return
+    limit = getattr(view, "limit", None)
+    user_id = find_user_id() if limit is None else None
+    if user_id is None:
+        _count_address(limit or "anonymous")
+    else:
+        count_user(user_id)
 
 
 def _count_address(limit: str) -> None:
     if _is_counted():
-        limiter.spend(limit, f"address:{subscriber_of(audit.origin.get().address)}")
+        limiter.spend(limit, subject_of_address(audit.origin.get().address))
 
 
 def _is_counted() -> bool:
     # Browsers ask with OPTIONS by themselves.
     if request.method == "OPTIONS" or not request.path.startswith(COUNTED) or f"{request.path}/".startswith(PROBES):
+        return False
+    if limiter.current_limiter() is None:
         return False
     return not is_among(audit.origin.get().address, current_app.config["RATELIMIT_EXEMPT"] or ())
 
@@ -95,14 +133,5 @@ def _limit_of_user() -> str:
 
 
 def _tell(response: Response) -> Response:
-    standings: Sequence[Standing] = g.get("standings", ())
-    if standings:
-        policies = [f'"{each.quota.policy}";q={each.quota.amount};w={each.quota.seconds}' for each in standings]
-        states = [f'"{each.quota.policy}";r={each.remaining};t={each.reset_after}' for each in standings]
-        closest = min(standings, key=lambda each: each.remaining / each.quota.amount)
-        response.headers["RateLimit-Policy"] = ", ".join(policies)
-        response.headers["RateLimit"] = ", ".join(states)
-        response.headers["X-RateLimit-Limit"] = str(closest.quota.amount)
-        response.headers["X-RateLimit-Remaining"] = str(closest.remaining)
-        response.headers["X-RateLimit-Reset"] = str(int(time.time()) + closest.reset_after)
+    response.headers.update(describe())
     return response
