@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, current_app, g, has_request_context
 
 from nxfs.core.limits.errors import TooManyRequestsError
@@ -10,6 +11,8 @@ from nxfs.core.limits.rules import Counters, Outcome, Quota, Standing, quotas_of
 from nxfs.core.limits.shared import AwayError, RedisCounters
 
 EXTENSION = "limits"
+
+log = structlog.get_logger("nxfs.limits")
 
 
 class Limiter:
@@ -30,6 +33,7 @@ class Limiter:
         self.quotas = quotas
         self._shared = shared
         self._local = local or MemoryCounters()
+        self._is_away = False
         self._parts = {name: tuple(each.part(share) for each in rates) for name, rates in quotas.items()}
 
     @property
@@ -47,9 +51,16 @@ class Limiter:
         if self._shared is None:
             return self._local.spend(subject, self.quotas[limit], units)
         try:
-            return self._shared.spend(subject, self.quotas[limit], units)
-        except AwayError:
+            outcome = self._shared.spend(subject, self.quotas[limit], units)
+        except AwayError as error:
+            if not self._is_away:
+                log.error("Redis is away; limits are counted here, with a share of each quota", exc_info=error)
+            self._is_away = True
             return self._local.spend(subject, self._parts[limit], units)
+        if self._is_away:
+            log.info("Redis is back; limits are counted there again")
+            self._is_away = False
+        return outcome
 
     def look(self, subject: str) -> list[Standing]:
         """Return how ``subject`` stands by all limits of which it has used something.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import gevent
-import structlog
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as LostConnectionError
@@ -45,8 +44,6 @@ return seen
 """
 
 Result = TypeVar("Result")
-
-log = structlog.get_logger("nxfs.limits")
 
 
 class AwayError(Exception):
@@ -120,12 +117,8 @@ class RedisCounters:
                 result = call()
         except (RedisError, OSError, gevent.Timeout) as error:
             self._ask_at = self._now() + PAUSE_SECONDS
-            if not self._is_away:
-                log.error("Redis is away; limits are counted here, with a share of each quota", exc_info=error)
             self._is_away = True
             raise AwayError from error
-        if self._is_away:
-            log.info("Redis is back; limits are counted there again")
         self._is_away, self._ask_at = False, 0.0
         return result
 

@@ -8,19 +8,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from nxfs.config import Config
 from nxfs.core.limits.limiter import EXTENSION, Limiter
-from nxfs.core.limits.rules import LIMITS, Quota, quotas_of, setting_of
-from tests.conftest import SECRET_KEY
+from tests.core.limits.quotas import quotas
 
 Limit = Callable[..., Limiter]
-
-
-def quotas(**rates: str) -> dict[str, tuple[Quota, ...]]:
-    """Return the default quotas with other ``rates``: ``quotas(api="5 per minute")``."""
-    settings = {setting_of(name): rate for name, rate in rates.items()}
-    config = Config.from_environment({"SECRET_KEY": SECRET_KEY, **settings})
-    return quotas_of({setting_of(name): getattr(config, setting_of(name)) for name in LIMITS})
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from nxfs.core.limits.limiter import Limiter
 from nxfs.core.limits.memory import MemoryCounters
 from nxfs.core.limits.rules import Quota
 from tests.conftest import SECRET_KEY
-from tests.core.limits.conftest import quotas
+from tests.core.limits.quotas import quotas
 
 BURST, HOUR = Quota("api", "api-10s", 3, 10), Quota("api", "api", 5, 3600)
 
