@@ -96,8 +96,8 @@ def counting() -> Iterator[None]:
     """
     try:
         yield
-    except AuthenticationRequiredError:
-        requests.count_stranger()
+    except AuthenticationRequiredError as refusal:
+        requests.count_stranger(refusal)
         raise
     requests.count_user(g.actor.id)
 

@@ -34,7 +34,7 @@ from nxfs.core.errors import (
 )
 from nxfs.core.http import address_of, error_for_clients
 from nxfs.core.limits import limiter
-from nxfs.core.limits.requests import subject_of_address, subject_of_user
+from nxfs.core.limits.requests import limit_of_stranger, subject_of_address, subject_of_user
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import socketio
 from nxfs.realtime import websockets
@@ -228,11 +228,11 @@ class Sockets(Namespace):
         log.info("socket connected", user=arrival.actor.id)
 
     def _admit(self, auth: Any, environ: Mapping[str, Any]) -> Arrival:
-        """Return who connects; who cannot say it is counted by address, as anonymous requests are."""
+        """Return who connects; who is refused is counted by address, as requests are."""
         try:
             arrival = self._arrivals.admit(_token(auth, environ))
-        except AuthenticationRequiredError:
-            limiter.spend("anonymous", subject_of_address(address_of(environ.get("REMOTE_ADDR"))))
+        except AuthenticationRequiredError as refusal:
+            limiter.spend(limit_of_stranger(refusal), subject_of_address(address_of(environ.get("REMOTE_ADDR"))))
             raise
         limiter.spend("socket_connect", subject_of_user(arrival.actor.id))
         return arrival

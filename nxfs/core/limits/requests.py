@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import Flask, Response, current_app, g, request
 
 from nxfs.core import audit, http
+from nxfs.core.errors import AuthenticationRequiredError, TokenExpiredError, TokenRevokedError
 from nxfs.core.limits import limiter
 from nxfs.core.limits.rules import Standing
 from nxfs.core.networks import is_among, subscriber_of
@@ -71,9 +72,18 @@ def count_units(limit: str, units: int) -> None:
         limiter.spend(limit, subject_of_user(g.actor.id), units)
 
 
-def count_stranger() -> None:
-    """Count the request as one of its address, because nobody is signed in; raises ``TooManyRequestsError``."""
-    _count_address("anonymous")
+def count_stranger(refusal: AuthenticationRequiredError) -> None:
+    """Count the request as one of its address, because of ``refusal``; raises ``TooManyRequestsError``."""
+    _count_address(limit_of_stranger(refusal))
+
+
+def limit_of_stranger(refusal: AuthenticationRequiredError) -> str:
+    """Return the limit of the address of somebody who is refused.
+
+    Who has a token of ours that has run out is no stranger: a page may send twenty requests before it learns that, and
+    so may those of everybody else behind the same address.
+    """
+    return "api" if isinstance(refusal, TokenExpiredError | TokenRevokedError) else "anonymous"
 
 
 def describe() -> dict[str, str]:

@@ -6,10 +6,13 @@ import ipaddress
 import math
 import re
 import time
+from datetime import timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 
+from nxfs.core import clock
 from nxfs.core.audit import AuditEntry
 from nxfs.core.limits import requests
 from nxfs.extensions import db
@@ -126,6 +129,16 @@ def test_failed_tokens_are_counted_by_address(client, limit):
     limit(anonymous="3 per hour")
     answers = [client.get(TASKS, headers={"Authorization": f"Bearer {number}"}).status_code for number in range(4)]
     assert answers == [401, 401, 401, 429]
+
+
+def test_tokens_that_have_run_out_are_not_those_of_strangers(client, limit):
+    limit(anonymous="1 per hour", api="4 per hour")
+    kari = Person(client)
+    with time_machine.travel(clock.now() + timedelta(minutes=16), tick=False):
+        answers = [kari.get(TASKS) for _ in range(5)]
+        assert [each.status_code for each in answers] == [401] * 4 + [429]
+        assert answers[0].get_json()["error"]["code"] == "TOKEN_EXPIRED"
+        assert client.get(POSTS).status_code == 200
 
 
 def test_ipv6_networks_count_as_one_address_and_ipv4_in_ipv6_as_ipv4(client, limit):
