@@ -8,6 +8,7 @@ from nxfs.admin.actions import ACTIONS as ADMIN_ACTIONS
 from nxfs.admin.routes.audit import blp as audit_log
 from nxfs.admin.routes.users import blp as admin_users
 from nxfs.auth.actions import ACTIONS as AUTH_ACTIONS
+from nxfs.auth.guards import find_user_id
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes.accounts import blp as auth
 from nxfs.auth.routes.api_tokens import blp as api_tokens
@@ -24,6 +25,7 @@ from nxfs.config import PROJECT_ROOT, Config, load_environment
 from nxfs.core import audit, database, http, openapi, scheduler
 from nxfs.core.jobs import kinds
 from nxfs.core.jobs.actions import ACTIONS as JOBS_ACTIONS
+from nxfs.core.limits import requests
 from nxfs.core.logging import configure_logging
 from nxfs.extensions import compress, cors, db, jwt, migrate
 from nxfs.files.actions import ACTIONS as FILES_ACTIONS
@@ -104,6 +106,7 @@ def create_app(config: Config | None = None) -> Flask:
     # Inside of what http.init_app puts around the application: proxies' headers count for sockets too.
     sockets.install(app, hub.install(app))
     http.init_app(app)
+    requests.init_app(app, find_user_id)
     db.init_app(app)
     database.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))

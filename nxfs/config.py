@@ -1,5 +1,6 @@
 """Settings: read once from the environment and `.env`, checked before anything starts."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -182,6 +183,30 @@ def redis_url(value: str) -> str:
     return value
 
 
+def rates(value: str) -> tuple[tuple[int, int], ...]:
+    """Return the amounts and seconds of rates such as `200 per 10 seconds, 6000 per hour`; raise _Refused otherwise."""
+    allowed = "rates such as 5 per minute, or 200 per 10 seconds, 6000 per hour are allowed, each for another time"
+    units = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+    found = []
+    for part in value.split(","):
+        rate = r"([1-9][0-9]{0,8}) ?(?:per|/) ?(?:([1-9][0-9]{0,4}) )?(second|minute|hour|day)s?"
+        match = re.fullmatch(rate, part.strip())
+        if match is None:
+            raise _Refused(allowed)
+        found.append((int(match[1]), int(match[2] or 1) * units[match[3]]))
+    if len({seconds for _, seconds in found}) < len(found) or max(seconds for _, seconds in found) > 86400:
+        raise _Refused(f"{allowed}, at most a day")
+    return tuple(found)
+
+
+def network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return the network, or the single address, that `value` names; raise _Refused for anything else."""
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError:
+        raise _Refused("addresses and networks such as 10.1.2.3 or 10.0.0.0/8 are allowed") from None
+
+
 def media_url(value: str) -> str:
     """Return the address of a directory (made absolute) or of a bucket; raise _Refused for anything else."""
     scheme, _, rest = value.partition("://")
@@ -286,6 +311,21 @@ class Config:
 
     AUDIT_RETENTION_DAYS: int = _setting("400", integer(2, 36500))
     AUDIT_ARCHIVE: str = _setting("instance/audit", directory)
+    RATELIMIT_ENABLED: bool = _setting("true", boolean())
+    RATELIMIT_API: tuple[tuple[int, int], ...] = _setting("200 per 10 seconds, 6000 per hour", rates)
+    RATELIMIT_ANONYMOUS: tuple[tuple[int, int], ...] = _setting("600 per hour", rates)
+    RATELIMIT_LOGIN: tuple[tuple[int, int], ...] = _setting("5 per minute", rates)
+    RATELIMIT_LOGIN_ADDRESS: tuple[tuple[int, int], ...] = _setting("20 per minute", rates)
+    RATELIMIT_REFRESH: tuple[tuple[int, int], ...] = _setting("60 per minute, 1200 per hour", rates)
+    RATELIMIT_UPLOAD: tuple[tuple[int, int], ...] = _setting("200 per hour", rates)
+    RATELIMIT_BULK: tuple[tuple[int, int], ...] = _setting("10 per minute, 100 per hour", rates)
+    RATELIMIT_BULK_IDS: tuple[tuple[int, int], ...] = _setting("100000 per minute, 500000 per hour", rates)
+    RATELIMIT_ADMIN: tuple[tuple[int, int], ...] = _setting("2000 per hour", rates)
+    RATELIMIT_EXPORT: tuple[tuple[int, int], ...] = _setting("10 per minute, 60 per hour", rates)
+    RATELIMIT_SOCKET_CONNECT: tuple[tuple[int, int], ...] = _setting("60 per minute", rates)
+    RATELIMIT_SOCKET_EVENT: tuple[tuple[int, int], ...] = _setting("1200 per minute", rates)
+    RATELIMIT_EXEMPT: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None = _setting("", items(network))
+    RATELIMIT_FALLBACK_SHARE: int = _setting("25", integer(1, 100))
 
     LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
     LOG_FORMAT: str = _setting("", choice("json", "console"))

@@ -36,6 +36,7 @@ def app(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "SECRET_KEY": SECRET_KEY,
         "DATABASE_URL": url,
         "LOG_LEVEL": "WARNING",
+        "RATELIMIT_ENABLED": "false",
         "MEDIA_URL": f"file://{tmp_path_factory.mktemp('media')}",
         "AUDIT_ARCHIVE": str(tmp_path_factory.mktemp("audit")),
     }

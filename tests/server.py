@@ -123,6 +123,7 @@ class ServerProcess:
             "FLASK_SKIP_DOTENV": "1",
             "NXFS_ENV": "test",
             "PORT": str(self.port),
+            "RATELIMIT_ENABLED": "false",
             "SECRET_KEY": secrets.token_urlsafe(48),
             **extra,
         }

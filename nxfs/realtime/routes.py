@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 
-from nxfs.auth.guards import bearer_token, current_actor, login_or_ticket, login_required
+from nxfs.auth.guards import bearer_token, counting, current_actor, login_or_ticket, login_required
 from nxfs.auth.service import authentication, tokens
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.database import LARGEST_IDENTIFIER
@@ -73,12 +73,13 @@ def show_presence(query: dict[str, Any]) -> Any:
 
 def _connect(query: dict[str, Any]) -> StreamConnection:
     expires_at = None
-    if "ticket" in query:
-        g.actor = tickets.redeem(query["ticket"])
-    else:
-        token = bearer_token()
-        g.actor = authentication.authenticate(token)
-        expires_at = tokens.decode_access_token(token).expires_at
+    with counting():
+        if "ticket" in query:
+            g.actor = tickets.redeem(query["ticket"])
+        else:
+            token = bearer_token()
+            g.actor = authentication.authenticate(token)
+            expires_at = tokens.decode_access_token(token).expires_at
     authentication.require_own_password(g.actor)
     raw_socket = request.environ.get("gunicorn.socket")
     connection_id = secrets.token_hex(10)

@@ -33,10 +33,12 @@ from nxfs.core.errors import (
     ServiceUnavailableError,
 )
 from nxfs.core.http import address_of, error_for_clients
+from nxfs.core.limits import limiter
+from nxfs.core.limits.requests import limit_of_stranger, subject_of_address, subject_of_user
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import socketio
 from nxfs.realtime import websockets
-from nxfs.realtime.arrivals import Arrivals
+from nxfs.realtime.arrivals import Arrival, Arrivals
 from nxfs.realtime.connections import (
     MOST_WAITING,
     MOST_WAITING_BYTES,
@@ -206,7 +208,7 @@ class Sockets(Namespace):
     def _connect(self, connection_id: str, environ: dict[str, Any], auth: Any = None) -> None:
         engine_id = socketio.server.manager.eio_sid_from_sid(connection_id, NAMESPACE)
         try:
-            arrival = self._arrivals.admit(_token(auth, environ))
+            arrival = self._admit(auth, environ)
             connection = SocketConnection(
                 connection_id, engine_id, environ, actor=arrival.actor, expires_at=arrival.expires_at
             )
@@ -225,6 +227,16 @@ class Sockets(Namespace):
             raise Refusal(body["error"]["message"], body) from error
         log.info("socket connected", user=arrival.actor.id)
 
+    def _admit(self, auth: Any, environ: Mapping[str, Any]) -> Arrival:
+        """Return who connects; who is refused is counted by address, as requests are."""
+        try:
+            arrival = self._arrivals.admit(_token(auth, environ))
+        except AuthenticationRequiredError as refusal:
+            limiter.spend(limit_of_stranger(refusal), subject_of_address(address_of(environ.get("REMOTE_ADDR"))))
+            raise
+        limiter.spend("socket_connect", subject_of_user(arrival.actor.id))
+        return arrival
+
     def _answer(self, connection: SocketConnection, sent: tuple[Any, ...]) -> dict[str, Any]:
         """Handle what a client has sent, a name and a payload if it is well-formed, and return the acknowledgement."""
         name = sent[0] if sent and isinstance(sent[0], str) else ""
@@ -236,6 +248,7 @@ class Sockets(Namespace):
         code = None
         try:
             connection.take_turn()
+            limiter.spend("socket_event", subject_of_user(connection.actor.id))
             return {"ok": True, **self._handle(connection, name, sent[1:])}
         except Exception as error:
             known = error_for_clients(error)

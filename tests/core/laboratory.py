@@ -20,7 +20,13 @@ LONG_TEXT = "æ" * 5_000
 
 def create_laboratory(**settings: str) -> Flask:
     """Return an application with the routes below ``/api/laboratory/``."""
-    environment = {"NXFS_ENV": "test", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": "sqlite:///:memory:", **settings}
+    environment = {
+        "NXFS_ENV": "test",
+        "SECRET_KEY": SECRET_KEY,
+        "DATABASE_URL": "sqlite:///:memory:",
+        "RATELIMIT_ENABLED": "false",
+        **settings,
+    }
     app = create_app(Config.from_environment(environment))
     app.test_client_class = DocumentedClient
     audit.install(app, (*AUDIT_ACTIONS, audited.ACTIONS))

@@ -43,6 +43,7 @@ from nxfs.core.errors import (
     RateLimitExceededError,
     ServiceUnavailableError,
 )
+from nxfs.core.limits.requests import limited_as
 from nxfs.core.messages import Text, translate
 from nxfs.core.pagination import Page, fetch_page
 from nxfs.core.versions import Precondition
@@ -68,6 +69,7 @@ def forbid_caching(response: Response) -> Response:
 
 
 @blp.post("/register/")
+@limited_as("login_address")
 @blp.arguments(RegistrationSchema)
 @blp.response(201, RegisteredSchema)
 @blp.raises(RegistrationClosedError, ConflictError)
@@ -78,6 +80,7 @@ def register(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @blp.post("/token/")
+@limited_as("login_address")
 @blp.arguments(SignInSchema)
 @blp.response(200, SignedInSchema)
 @blp.raises(AuthenticationRequiredError, RateLimitExceededError)
@@ -88,6 +91,7 @@ def sign_in(arguments: dict[str, str]) -> dict[str, Any]:
 
 
 @blp.post("/token/refresh/")
+@limited_as("refresh")
 @blp.arguments(RefreshSchema)
 @blp.response(200, TokenPairSchema)
 @blp.raises(AuthenticationRequiredError)
@@ -100,6 +104,7 @@ def refresh_token(arguments: dict[str, str]) -> Grant:
 
 
 @blp.post("/token/verify/")
+@limited_as("refresh")
 @blp.arguments(TokenVerifySchema)
 @blp.response(200, TokenValiditySchema)
 def verify_token(arguments: dict[str, str]) -> dict[str, bool]:
@@ -214,6 +219,7 @@ def end_session(session_id: int) -> None:
 
 
 @blp.post("/password/reset/")
+@limited_as("login_address")
 @blp.arguments(PasswordResetRequestSchema)
 @blp.response(200, MessageSchema)
 def request_password_reset(arguments: dict[str, str]) -> dict[str, str]:
@@ -226,6 +232,7 @@ def request_password_reset(arguments: dict[str, str]) -> dict[str, str]:
 
 
 @blp.post("/password/reset/confirm/")
+@limited_as("login_address")
 @blp.arguments(PasswordResetConfirmSchema)
 @blp.response(200, MessageSchema)
 def reset_password(arguments: dict[str, str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from nxfs.auth.errors import TooManySignInsError
 from nxfs.auth.models import SignInFailure, User
 from nxfs.auth.queries import comparable
 from nxfs.core import audit, clock
+from nxfs.core.networks import subscriber_of
 from nxfs.core.transaction import Transaction
 from nxfs.extensions import db
 
@@ -23,7 +23,6 @@ FREE_FAILURES = 5
 FIRST_BLOCK = timedelta(seconds=30)
 LONGEST_BLOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=12)
-IPV6_NETWORK_BITS = 64
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
@@ -41,7 +40,12 @@ class Attempt:
         One account counts once, whether it is tried by its e-mail address or its username.
         """
         digest = name_hash_of(user.id) if user is not None else _hash_of(f"name {comparable(name)}")
-        return cls(name_hash=digest, network=_network(audit.origin.get().address))
+        return cls(name_hash=digest, network=subscriber_of(audit.origin.get().address))
+
+    @property
+    def subject(self) -> str:
+        """Under what attempts at the account are counted, wherever they come from."""
+        return f"account:{self.name_hash}"
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -125,15 +129,3 @@ def _locked_row(tx: Transaction, attempt: Attempt) -> SignInFailure:
     key = [SignInFailure.name_hash, SignInFailure.network]
     statement = first.on_conflict_do_update(index_elements=key, set_={"network": attempt.network})
     return tx.session.scalars(statement.returning(SignInFailure), execution_options={"populate_existing": True}).one()
-
-
-def _network(address: str | None) -> str:
-    """Return the address, or of an IPv6 address the network that one subscriber has."""
-    if address is None:
-        return ""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(parsed), IPV6_NETWORK_BITS), strict=False))

@@ -11,6 +11,7 @@ from nxfs.auth.service.lockout import Attempt
 from nxfs.auth.service.sessions import Grant
 from nxfs.core import clock
 from nxfs.core.errors import InvalidCredentialsError
+from nxfs.core.limits import limiter
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 
@@ -20,10 +21,12 @@ Found = TypeVar("Found", bound=User | None)
 def sign_in(*, identifier: str, password: str) -> Grant:
     """Open a session for the e-mail address or username ``identifier``.
 
-    Raises ``InvalidCredentialsError``, or ``TooManySignInsError`` after too many wrong passwords from this network.
+    Raises ``InvalidCredentialsError``, ``TooManySignInsError`` after too many wrong passwords from this network, or
+    ``TooManyRequestsError`` after too many attempts at this account from anywhere.
     """
     user = queries.find_user(identifier)
     attempt = Attempt.of(identifier, user)
+    limiter.spend("login", attempt.subject)
     lockout.require_open(attempt)
     detached(user)
     is_right = passwords.verify_password(user.password_hash if user else None, password)

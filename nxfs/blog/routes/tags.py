@@ -19,7 +19,7 @@ from nxfs.blog.schemas.tags import (
     TagUpdateSchema,
 )
 from nxfs.blog.service import tags as service
-from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, deleted, is_batch
+from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, count_ids, deleted, is_batch
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, NotFoundError
 from nxfs.core.pagination import Page
@@ -130,6 +130,7 @@ class BulkDeleteTags(MethodView):
 
         Those that do not exist or that you may not delete are named in the answer; the others are deleted.
         """
+        count_ids(values["tag_ids"])
         failures = service.delete_tags(actor=current_actor(), **values, **options)
         return deleted(values["tag_ids"], failures)
 
@@ -140,6 +141,7 @@ class BulkDeleteTags(MethodView):
     @blp.response(200, BatchDeletedSchema)
     def post(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Delete several tags, if DELETE has no body."""
+        count_ids(values["tag_ids"])
         failures = service.delete_tags(actor=current_actor(), **values, **options)
         return deleted(values["tag_ids"], failures)
 

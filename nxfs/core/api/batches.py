@@ -14,6 +14,7 @@ from nxfs.core.api.jobs import queued
 from nxfs.core.api.schema import Schema
 from nxfs.core.batches import MOST_AT_ONCE, Failure, in_words
 from nxfs.core.errors import ConflictError, InvalidInputError, RateLimitExceededError
+from nxfs.core.limits.requests import count_units, limited_as
 from nxfs.core.messages import Text
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -93,8 +94,8 @@ class BatchDeletedSchema(Schema):
 
 
 def is_batch(view: View) -> View:
-    """Write into the document what a view of a batch may answer besides; below the guard."""
-    return document(view, errors=(ConflictError,))
+    """Count requests to the view as batches, and document what it may answer besides; below the guard."""
+    return document(limited_as("bulk")(view), errors=(ConflictError,))
 
 
 def is_large_batch(view: View) -> View:
@@ -106,7 +107,8 @@ def is_large_batch(view: View) -> View:
 def is_job(ids: Collection[int], options: Mapping[str, Any], *, named: str) -> bool:
     """Return whether the request for these ids, with ``options`` of ``LargeBatchQuerySchema``, becomes a job.
 
-    Raises ``InvalidInputError``, on the field ``named`` for too many ids without a job, and for a job that is atomic.
+    Counts the ids. Raises ``InvalidInputError``, on the field ``named`` for too many ids without a job, and for a job
+    that is atomic, and ``TooManyRequestsError``.
     """
     is_wanted = options.get("is_async")
     is_large = len(ids) > MOST_AT_ONCE
@@ -116,7 +118,13 @@ def is_job(ids: Collection[int], options: Mapping[str, Any], *, named: str) -> b
     becomes_job = is_large or (_is_preferred() and not options["atomic"] if is_wanted is None else is_wanted)
     if becomes_job and options["atomic"]:
         raise InvalidInputError(field_errors={"atomic": [JOB_IN_PARTS]})
+    count_ids(ids)
     return becomes_job
+
+
+def count_ids(ids: Collection[int]) -> None:
+    """Count the ids of a batch against what its sender may change in a while; raises ``TooManyRequestsError``."""
+    count_units("bulk_ids", len(ids))
 
 
 def queued_answer(job_id: int, kind: str) -> Response:

@@ -20,6 +20,7 @@ from nxfs.core.errors import (
     NotFoundError,
     PayloadTooLargeError,
     PreconditionFailedError,
+    RateLimitExceededError,
     UnsupportedMediaTypeError,
 )
 
@@ -195,6 +196,7 @@ class Blueprint(flask_smorest.Blueprint):
                     entry["manual_doc"]["security"] = [
                         each for each in entry["manual_doc"]["security"] if "token" not in each
                     ]
+                _describe(entry, (RateLimitExceededError,), {})
                 if entry.pop("takes_keys", False) and method.upper() in idempotency.WRITING:
                     _describe(entry, idempotency.ERRORS, {"parameters": [idempotency.PARAMETER]})
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask.views import MethodView
 
 from nxfs.auth.guards import current_actor, login_required
-from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, deleted, is_batch
+from nxfs.core.api.batches import BatchDeletedSchema, BatchQuerySchema, count_ids, deleted, is_batch
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, NotFoundError
 from nxfs.core.pagination import Page
@@ -144,6 +144,7 @@ class BulkDeleteCategories(MethodView):
 
         Those that do not exist or that you may not delete are named in the answer; the others are deleted.
         """
+        count_ids(values["category_ids"])
         failures = service.delete_categories(actor=current_actor(), **values, **options)
         return deleted(values["category_ids"], failures)
 
@@ -154,6 +155,7 @@ class BulkDeleteCategories(MethodView):
     @blp.response(200, BatchDeletedSchema)
     def post(self, options: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Delete several categories, if DELETE has no body."""
+        count_ids(values["category_ids"])
         failures = service.delete_categories(actor=current_actor(), **values, **options)
         return deleted(values["category_ids"], failures)
 

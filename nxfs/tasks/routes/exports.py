@@ -8,6 +8,7 @@ from nxfs.auth.guards import current_actor, login_required
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.api.jobs import LOCATION, QueuedJobSchema, queued
 from nxfs.core.errors import RateLimitExceededError
+from nxfs.core.limits.requests import limited_as
 from nxfs.tasks.schemas.exports import TaskExportSchema
 from nxfs.tasks.service import exports as service
 
@@ -16,6 +17,7 @@ blp = Blueprint("task_exports", __name__, url_prefix="/api/tasks", description="
 
 @blp.route("/export/", methods=["POST"])
 @login_required
+@limited_as("export")
 @blp.arguments(TaskExportSchema)
 @blp.response(202, QueuedJobSchema, headers=LOCATION)
 @blp.raises(RateLimitExceededError)
