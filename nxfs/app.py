@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from nxfs.admin.routes.groups import blp as admin_groups
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
@@ -58,6 +59,7 @@ BLUEPRINTS = (
     realtime,
     schedule,
     jobs,
+    admin_groups,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (

@@ -89,6 +89,10 @@ class Access:
                 changed.add(event.payload["user_id"])
                 authentication.forget(event.payload["user_id"])
                 self._profiles.forget(event.payload["user_id"])
+            elif event.type == "group_members_affected":
+                changed.update(event.payload["user_ids"])
+                for user_id in event.payload["user_ids"]:
+                    authentication.forget(user_id)
             elif event.type in PROJECT_CHANGES:
                 project_ids.add(event.payload["project_id"])
         self._ended.update(dict.fromkeys(ended))
