@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from nxfs.admin.routes.groups import blp as admin_groups
+from nxfs.admin.routes.users import blp as admin_users
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     schedule,
     jobs,
     admin_groups,
+    admin_users,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (

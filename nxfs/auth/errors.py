@@ -93,6 +93,15 @@ class ResetLinkInvalidError(InvalidInputError):
         super().__init__(field_errors={"token": [LINK_INVALID]})
 
 
+class PasswordChangeRequiredError(ForbiddenError):
+    """The password was set by somebody else; nothing is open before its owner has chosen another one."""
+
+    message = Text("Please choose a new password first.", "Velg et nytt passord først.")
+
+    def __init__(self) -> None:
+        super().__init__(details={"must_change_password": True})
+
+
 class UserNotFoundError(NotFoundError):
     """No account has this e-mail address or username."""
 

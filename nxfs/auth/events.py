@@ -34,6 +34,22 @@ class UserDeactivated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UserActivated(Event):
+    """An account can be used again."""
+
+    type: ClassVar[str] = "user_activated"
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserErased(Event):
+    """The personal data of an account are gone; what the user made stays."""
+
+    type: ClassVar[str] = "user_erased"
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PermissionGranted(Event):
     """A user has a permission beyond those of the role."""
 

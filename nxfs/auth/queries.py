@@ -57,6 +57,7 @@ _PROFILE = (
     User.date_joined,
     User.last_login,
     User.last_seen,
+    User.must_change_password,
     User.version,
     *labelled_file_columns(prefix="profile_picture"),
     _granted.label("granted"),
@@ -103,8 +104,17 @@ def get_user(user_id: int) -> User:
 
 def get_profile(user_id: int) -> dict[str, Any]:
     """Return what the user sees of the own account, the permissions of the role among theirs."""
-    joined = select(*_PROFILE).outerjoin(StoredFile, StoredFile.id == User.profile_picture_id)
-    profile = db.session.execute(joined.where(User.id == user_id)).mappings().one()
+    return profile_of(db.session.execute(select_profiles().where(User.id == user_id)).one())
+
+
+def select_profiles() -> Select[Any]:
+    """Select what users see of their own accounts, see ``profile_of``."""
+    return select(*_PROFILE).outerjoin(StoredFile, StoredFile.id == User.profile_picture_id)
+
+
+def profile_of(row: Row[Any]) -> dict[str, Any]:
+    """Return a row of ``select_profiles`` with all permissions that the user has."""
+    profile = row._asdict()
     return {**profile, "permissions": sorted(permissions_of(profile["role"], names_in(profile["granted"])))}
 
 
@@ -130,6 +140,7 @@ def find_identities(session_ids: Sequence[int]) -> dict[int, Row[Any]]:
         User.language,
         User.is_active,
         User.last_seen,
+        User.must_change_password,
         _granted.label("granted"),
     )
     statement = select(*columns).join(User, User.id == UserSession.user_id).where(UserSession.id.in_(session_ids))
@@ -143,8 +154,8 @@ def find_people(user_ids: Collection[int]) -> Sequence[Row[Any]]:
     return db.session.execute(joined.where(User.id.in_(user_ids))).all()
 
 
-def select_live_sessions(actor: Actor) -> Select[Any]:
-    """Select the actor's sessions that can still be used, the one used last first."""
+def select_live_sessions(actor: Actor, *, user_id: int | None = None) -> Select[Any]:
+    """Select the sessions of the actor, or of ``user_id``, that can still be used, the one used last first."""
     columns = (
         UserSession.id,
         UserSession.user_agent,
@@ -154,7 +165,7 @@ def select_live_sessions(actor: Actor) -> Select[Any]:
         UserSession.expires_at,
         (UserSession.id == actor.session_id).label("is_current"),
     )
-    statement = select(*columns).where(UserSession.user_id == actor.id, is_live(clock.now()))
+    statement = select(*columns).where(UserSession.user_id == (user_id or actor.id), is_live(clock.now()))
     return statement.order_by(UserSession.last_used_at.desc(), UserSession.id.desc())
 
 

@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from nxfs.auth import queries
 from nxfs.auth.errors import LastAdministratorError, RegistrationClosedError, SessionNotFoundError
-from nxfs.auth.guards import current_actor, find_actor, login_optional, login_required
+from nxfs.auth.guards import current_actor, find_actor, login_optional, login_required, open_before_new_password
 from nxfs.auth.schemas import (
     EndedSessionsSchema,
     PasswordChangedSchema,
@@ -108,6 +108,7 @@ def verify_token(arguments: dict[str, str]) -> dict[str, bool]:
 
 @blp.post("/logout/")
 @login_optional
+@open_before_new_password
 @blp.arguments(SignOutSchema, location="optional_json", required=False)
 @blp.response(200, MessageSchema)
 @blp.raises(AuthenticationRequiredError)
@@ -125,6 +126,7 @@ class Me(MethodView):
     """The own account."""
 
     @login_required
+    @open_before_new_password
     @blp.response(200, UserSchema)
     def get(self) -> dict[str, Any]:
         """Show the own account."""
@@ -170,6 +172,7 @@ class Me(MethodView):
 
 @blp.post("/me/password/")
 @login_required
+@open_before_new_password
 @blp.answers_secret
 @blp.arguments(PasswordChangeSchema)
 @blp.response(200, PasswordChangedSchema)

@@ -121,6 +121,10 @@ class UserSchema(ProfileSchema):
         required=True,
         metadata={"description": "What the user may do beyond the own objects, by role or because it was granted."},
     )
+    must_change_password = Boolean(
+        required=True,
+        metadata={"example": False, "description": "Nothing else is open before a new password was chosen."},
+    )
     version = Integer(required=True, metadata={"example": 1})
 
 

@@ -17,6 +17,8 @@ class Actor:
     session_id: int | None = None
     last_seen: datetime | None = None
     permissions: frozenset[str] = field(default_factory=frozenset)
+    # The password is somebody else's choice: nothing but choosing another one is open.
+    must_change_password: bool = False
 
     @property
     def is_admin(self) -> bool:

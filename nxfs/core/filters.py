@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
 
+from nxfs.core.api.fields import Date
 from nxfs.core.messages import Text
 from nxfs.core.search import MOST_SEARCH_WORDS, words_of
 
 MOST_VALUES = 50
 LONGEST_SEARCH = 500
+START_AFTER_END = Text("The start lies after the end.", "Starten er etter slutten.")
+GIVEN_TWICE = Text("This contradicts “{other}”.", "Dette er i strid med «{other}».")
+TWO_DATES = Text(
+    "Give two dates (YYYY-MM-DD) with a comma between them; one of them may be left out.",
+    "Oppgi to datoer (ÅÅÅÅ-MM-DD) med komma mellom; den ene kan utelates.",
+)
 
 
 class AnyOf(ma.fields.List):
@@ -76,3 +84,19 @@ class Ordering(AnyOf):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[tuple[str, bool]]:
         words = super()._deserialize(value, attr, data, **keywords)
         return [(word.removeprefix("-"), word.startswith("-")) for word in words]
+
+
+class DateRange(ma.fields.String):
+    """``2026-01-01,2026-12-31``, either side may be left out; loads ``(start, end)`` with None for an open side."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Any:
+        sides = super()._deserialize(value, attr, data, **keywords).split(",")
+        if len(sides) != 2 or not any(side.strip() for side in sides):
+            raise ma.ValidationError([TWO_DATES])  # type: ignore[list-item]
+        return tuple(self._day(side.strip()) if side.strip() else None for side in sides)
+
+    def _day(self, text: str) -> dt.date:
+        try:
+            return Date().deserialize(text)
+        except ma.ValidationError as error:
+            raise ma.ValidationError([TWO_DATES]) from error  # type: ignore[list-item]

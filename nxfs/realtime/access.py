@@ -175,7 +175,7 @@ class Access:
                 gevent.sleep(RETRY_SECONDS)
 
     def _take_over(self, connection: Connection, actor: Actor | None) -> None:
-        if actor is None:
+        if actor is None or actor.must_change_password:
             connection.end(SESSION_ENDED)
             return
         has_other_role = actor.role != connection.actor.role

@@ -37,7 +37,8 @@ class Arrivals:
     def admit(self, token: str) -> Arrival:
         """Return whose access token this is.
 
-        Raises as ``authentication.authenticate`` does, and whatever the database raises.
+        Raises as ``authentication.authenticate`` does, ``PasswordChangeRequiredError``, and whatever the database
+        raises.
         """
         claims = tokens.decode_access_token(token)
         result: AsyncResult = AsyncResult()
@@ -49,6 +50,7 @@ class Arrivals:
             raise TokenRevokedError
         if actor.id != claims.user_id:
             raise AuthenticationRequiredError
+        authentication.require_own_password(actor)
         return Arrival(actor, claims.expires_at)
 
     def _look_up(self) -> None:

@@ -77,6 +77,7 @@ def _connect(query: dict[str, Any]) -> StreamConnection:
         token = bearer_token()
         g.actor = authentication.authenticate(token)
         expires_at = tokens.decode_access_token(token).expires_at
+    authentication.require_own_password(g.actor)
     raw_socket = request.environ.get("gunicorn.socket")
     connection_id = secrets.token_hex(10)
     return StreamConnection(connection_id=connection_id, actor=g.actor, expires_at=expires_at, raw_socket=raw_socket)

@@ -103,7 +103,7 @@ def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Pre
         if "profile_picture" in values:
             # Everybody sees it beside what the user publishes.
             user.profile_picture_id = picture.keep(tx, public_from=clock.now()).id if picture else None
-        _assign(user, columns)
+        assign(user, columns)
         changes = difference(before, _described(user))
         if not changes:
             return user
@@ -115,7 +115,7 @@ def update_profile(*, actor: Actor, values: Mapping[str, Any], precondition: Pre
         if SHOWN & changes.keys():
             tx.revise("people")
         if "profile_picture" in changes:
-            _remove_picture(tx, before["profile_picture"])
+            _remove_file(tx, before["profile_picture"])
         tx.after_commit(lambda: authentication.forget(actor.id))
         return user
 
@@ -126,16 +126,43 @@ def deactivate(*, actor: Actor) -> None:
     Raises ``LastAdministratorError`` for the last administrator.
     """
     with transaction() as tx:
-        _require_other_administrator(tx, actor)
+        administrator_ids = lock_administrators(tx, actor.id)
+        if actor.is_admin and not administrator_ids - {actor.id}:
+            raise LastAdministratorError
         user = sessions.lock_user(tx, actor.id)
-        user.is_active = False
-        picture_id, user.profile_picture_id = user.profile_picture_id, None
-        password_changes.void_resets(tx, user.id)
-        tx.emit(UserDeactivated(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor.id)
-        tx.audit("auth.user_deactivated", actor_id=actor.id, target=user, changes={"is_active": [True, False]})
-        sessions.end_sessions(tx, user.id, reason="user_deactivated", actor_id=actor.id)
-        tx.revise("people")
-        _remove_picture(tx, picture_id)
+        disable(tx, user, actor_id=actor.id, action="auth.user_deactivated")
+        remove_picture(tx, user)
+
+
+def disable(
+    tx: Transaction, user: User, *, actor_id: int | None, action: str, changes: Mapping[str, Any] | None = None
+) -> None:
+    """Close the account of ``user``, which is locked: its sessions and links end. ``changes`` are audited besides."""
+    all_changes = {**(changes or {}), **({"is_active": [True, False]} if user.is_active else {})}
+    user.is_active = False
+    password_changes.void_resets(tx, user.id)
+    tx.emit(UserDeactivated(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
+    tx.audit(action, actor_id=actor_id, target=user, changes=all_changes)
+    sessions.end_sessions(tx, user.id, reason="user_deactivated", actor_id=actor_id)
+    tx.revise("people")
+    tx.after_commit(lambda: authentication.forget(user.id))
+
+
+def remove_picture(tx: Transaction, user: User) -> None:
+    """Delete the picture of ``user``, if there is one."""
+    picture_id, user.profile_picture_id = user.profile_picture_id, None
+    _remove_file(tx, picture_id)
+
+
+def lock_administrators(tx: Transaction, *user_ids: int) -> set[int]:
+    """Lock ``user_ids`` and all administrators who can sign in, and return the ids of the latter.
+
+    In one order, so that the last two cannot leave at the same time, and nobody waits in a circle.
+    """
+    is_administrator = (User.role == "admin") & User.is_active
+    wanted = select(User.id, User.role, User.is_active).where(is_administrator | User.id.in_(user_ids))
+    locked = tx.session.execute(wanted.order_by(User.id).with_for_update(**sessions.ROW_LOCK))
+    return {row.id for row in locked if row.role == "admin" and row.is_active}
 
 
 def grant_permission(*, name: str, permission: str) -> None:
@@ -167,24 +194,44 @@ def revoke_permission(*, name: str, permission: str) -> None:
         tx.after_commit(lambda: authentication.forget(user.id))
 
 
-def _create_user(*, values: Mapping[str, Any], password: str, role: str, is_own: bool) -> User:
+def new_user(*, values: Mapping[str, Any], password: str, role: str) -> User:
+    """Return a user who is not stored yet; raise ``WeakPasswordError``. Not inside a transaction, since it hashes."""
     user = User(role=role)
-    _assign(user, values)
+    assign(user, values)
     user.display_name = " ".join(filter(None, (user.first_name, user.last_name))) or user.username
     about = (user.email, user.username, user.first_name or "", user.last_name or "")
     passwords.require_good_password(password, about=about, field="password")
     user.password_hash = passwords.hash_password(password)
-    with transaction(conflicts=CONFLICTS) as tx:
-        tx.session.add(user)
-        tx.session.flush()
-        changes = difference({}, {"email": user.email, "username": user.username, "role": role})
-        actor_id = user.id if is_own else None
-        tx.emit(UserRegistered(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
-        tx.audit("auth.user_registered", actor_id=actor_id, target=user, changes=changes)
     return user
 
 
-def _assign(user: User, values: Mapping[str, Any]) -> None:
+def store_user(
+    tx: Transaction,
+    user: User,
+    *,
+    actor_id: int | None,
+    action: str,
+    is_own: bool = False,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Store a new user; the transaction has to know ``CONFLICTS``. ``changes`` are audited besides."""
+    tx.session.add(user)
+    tx.session.flush()
+    created = difference({}, {"email": user.email, "username": user.username, "role": user.role})
+    actor_id = user.id if is_own else actor_id
+    tx.emit(UserRegistered(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
+    tx.audit(action, actor_id=actor_id, target=user, changes={**created, **(changes or {})})
+
+
+def _create_user(*, values: Mapping[str, Any], password: str, role: str, is_own: bool) -> User:
+    user = new_user(values=values, password=password, role=role)
+    with transaction(conflicts=CONFLICTS) as tx:
+        store_user(tx, user, actor_id=None, action="auth.user_registered", is_own=is_own)
+    return user
+
+
+def assign(user: User, values: Mapping[str, Any]) -> None:
+    """Set columns of ``user``, and what is derived from them."""
     for name, value in values.items():
         setattr(user, name, value)
     user.email_key = queries.comparable(user.email)
@@ -195,7 +242,7 @@ def _described(user: User) -> dict[str, Any]:
     return plain_values(user, COLUMNS) | {"profile_picture": user.profile_picture_id}
 
 
-def _remove_picture(tx: Transaction, file_id: int | None) -> None:
+def _remove_file(tx: Transaction, file_id: int | None) -> None:
     if file_id is not None:
         removal.remove_files(tx, [file_id])
 
@@ -208,12 +255,3 @@ def _lock_grant(tx: Transaction, name: str, permission: str) -> tuple[User, User
         raise UserNotFoundError
     sessions.lock_user(tx, user.id)
     return user, tx.session.get(UserPermission, (user.id, permission))
-
-
-def _require_other_administrator(tx: Transaction, actor: Actor) -> None:
-    if not actor.is_admin:
-        return
-    # All of them are locked, in one order, so that the last two cannot leave at the same time.
-    admins = select(User.id).where(User.role == "admin", User.is_active).order_by(User.id)
-    if not set(tx.session.scalars(admins.with_for_update(**sessions.ROW_LOCK))) - {actor.id}:
-        raise LastAdministratorError

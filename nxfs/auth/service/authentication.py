@@ -10,6 +10,7 @@ from cachetools import TTLCache
 from sqlalchemy import Row
 
 from nxfs.auth import queries
+from nxfs.auth.errors import PasswordChangeRequiredError
 from nxfs.auth.permissions import permissions_of
 from nxfs.auth.service import tokens
 from nxfs.core import clock
@@ -89,6 +90,12 @@ def authenticate_sessions(session_ids: Sequence[int]) -> dict[int, Actor]:
     return {session_id: _actor_of(row) for session_id, row in identities.items() if _refusal(row) is None}
 
 
+def require_own_password(actor: Actor) -> None:
+    """Raise ``PasswordChangeRequiredError`` as long as the actor's password is one that somebody else has set."""
+    if actor.must_change_password:
+        raise PasswordChangeRequiredError
+
+
 def _load_actor(claims: tokens.AccessClaims) -> Actor:
     identity = queries.find_identity(claims.session_id)
     # The body of the request may still be on its way, for as long as its sender likes: no connection is held meanwhile.
@@ -118,4 +125,5 @@ def _actor_of(identity: Row[Any]) -> Actor:
         session_id=identity.session_id,
         last_seen=identity.last_seen,
         permissions=permissions_of(identity.role, queries.names_in(identity.granted)),
+        must_change_password=identity.must_change_password,
     )

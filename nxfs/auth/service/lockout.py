@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,8 +40,7 @@ class Attempt:
 
         One account counts once, whether it is tried by its e-mail address or its username.
         """
-        key = f"user {user.id}" if user is not None else f"name {comparable(name)}"
-        digest = hashlib.sha256(key.encode()).hexdigest()
+        digest = name_hash_of(user.id) if user is not None else _hash_of(f"name {comparable(name)}")
         return cls(name_hash=digest, network=_network(audit.origin.get().address))
 
     @property
@@ -83,6 +83,29 @@ def forget_failures(tx: Transaction, *attempts: Attempt) -> None:
     """Start counting anew, because the password was right or has been replaced."""
     for attempt in attempts:
         tx.session.execute(delete(SignInFailure).where(attempt.condition))
+
+
+def forget_failures_of(tx: Transaction, user_id: int) -> int:
+    """Start counting anew for the user from everywhere; return how many networks had failed."""
+    counted = delete(SignInFailure).where(SignInFailure.name_hash == name_hash_of(user_id))
+    return len(tx.session.scalars(counted.returning(SignInFailure.id)).all())
+
+
+def find_blocked(user_ids: Iterable[int]) -> set[int]:
+    """Return those of the users who cannot sign in from somewhere at present."""
+    by_hash = {name_hash_of(user_id): user_id for user_id in user_ids}
+    is_blocked = SignInFailure.blocked_until > clock.now()
+    found = select(SignInFailure.name_hash).where(SignInFailure.name_hash.in_(by_hash), is_blocked).distinct()
+    return {by_hash[name_hash] for name_hash in db.session.scalars(found)}
+
+
+def name_hash_of(user_id: int) -> str:
+    """Return the hash under which failures of an account are counted, whichever of its names is tried."""
+    return _hash_of(f"user {user_id}")
+
+
+def _hash_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _refuse_if_blocked(row: SignInFailure | None) -> None:

@@ -68,7 +68,7 @@ def change_password(*, actor: Actor, old_password: str, new_password: str) -> Gr
         present = sessions.touch_user(tx, user.id, User.password_hash == user.password_hash)
         if present is None:
             raise WrongPasswordError
-        _replace_password(tx, present, new_hash, action="auth.password_changed", actor_id=actor.id)
+        replace_password(tx, present, new_hash, action="auth.password_changed", actor_id=actor.id)
         return sessions.open_session(tx, present)
 
 
@@ -85,7 +85,7 @@ def request_reset(*, email: str) -> None:
         outcome = "success" if user else "failure"
         tx.audit("auth.password_reset_requested", actor_id=None, target=user, outcome=outcome)
         if user is not None:
-            letter = _reset_letter(user, token)
+            letter = _letter(user, token, subject=RESET_SUBJECT, body=RESET_BODY)
             tx.after_commit(lambda: mail.send_later(letter))
 
 
@@ -105,7 +105,7 @@ def reset_password(*, token: str, password: str) -> None:
         present = sessions.touch_user(tx, user.id)
         if present is None or not _use_reset(tx, token_hash):
             raise ResetLinkInvalidError
-        _replace_password(tx, present, new_hash, action="auth.password_reset", actor_id=None)
+        replace_password(tx, present, new_hash, action="auth.password_reset", actor_id=None)
 
 
 def void_resets(tx: Transaction, user_id: int) -> None:
@@ -114,12 +114,38 @@ def void_resets(tx: Transaction, user_id: int) -> None:
     tx.session.execute(update(PasswordReset).where(unused).values(used_at=clock.now()))
 
 
-def _replace_password(tx: Transaction, user: User, new_hash: str, *, action: str, actor_id: int | None) -> None:
+def replace_password(
+    tx: Transaction,
+    user: User,
+    new_hash: str,
+    *,
+    action: str,
+    actor_id: int | None,
+    must_change: bool = False,
+    changes: dict[str, Any] | None = None,
+) -> None:
+    """Give ``user``, who is locked, another password, and end all sessions and links.
+
+    With ``must_change`` the user has to choose another one before anything else. ``changes`` are audited.
+    """
     user.password_hash = new_hash
+    user.must_change_password = must_change
     void_resets(tx, user.id)
     sessions.end_sessions(tx, user.id, reason="password_changed", actor_id=actor_id)
     tx.emit(PasswordChanged(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
-    tx.audit(action, actor_id=actor_id, target=user)
+    tx.audit(action, actor_id=actor_id, target=user, changes=changes)
+
+
+def send_link(tx: Transaction, user: User, *, subject: Text, body: Text, lifetime: timedelta) -> None:
+    """Send a letter with a link to choose a password once the transaction has committed.
+
+    ``body`` has places for ``name`` and ``link``. The link works once, during ``lifetime``.
+    """
+    token, now = tokens.new_opaque_token(), clock.now()
+    row = PasswordReset(user_id=user.id, token_hash=tokens.hash_of(token), created_at=now, expires_at=now + lifetime)
+    tx.session.add(row)
+    letter = _letter(user, token, subject=subject, body=body)
+    tx.after_commit(lambda: mail.send_later(letter))
 
 
 def _forget_failures(tx: Transaction, user: User) -> None:
@@ -145,12 +171,12 @@ def _insert_reset(email: str, token_hash: str) -> Any:
     return insert(PasswordReset).from_select(["user_id", *columns], select(User.id, *values).where(is_entitled))
 
 
-def _reset_letter(user: User, token: str) -> Letter:
+def _letter(user: User, token: str, *, subject: Text, body: Text) -> Letter:
     link = f"{setting('FRONTEND_URL')}/auth/reset?{urlencode({'token': token})}"
     # Not the display name: whoever registers somebody else's address could put a message of their own into the letter.
-    body = RESET_BODY.fill(name=user.username, link=link)
+    filled = body.fill(name=user.username, link=link)
     return Letter(
         recipient=user.email,
-        subject=translate(RESET_SUBJECT, user.language),
-        body=translate(body, user.language),
+        subject=translate(subject, user.language),
+        body=translate(filled, user.language),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import marshmallow as ma
@@ -11,8 +10,7 @@ from nxfs.blog.models import PLACES, STATUSES
 from nxfs.core.api import fields
 from nxfs.core.api.pages import PageQuerySchema
 from nxfs.core.api.schema import ErrorDetailSchema, Schema
-from nxfs.core.filters import AnyOf, Ordering, SearchText
-from nxfs.core.messages import Text
+from nxfs.core.filters import GIVEN_TWICE, START_AFTER_END, AnyOf, DateRange, Ordering, SearchText
 from nxfs.files import addresses, links
 from nxfs.files.formats import FORMATS, LIBRARY
 from nxfs.files.schemas import FileLink
@@ -20,12 +18,6 @@ from nxfs.files.schemas import FileLink
 MOST_FILES = 10
 LONGEST_DESCRIPTION = 1_000
 LONGEST_ALT_TEXT = 500
-START_AFTER_END = Text("The start lies after the end.", "Starten er etter slutten.")
-GIVEN_TWICE = Text("This contradicts “{other}”.", "Dette er i strid med «{other}».")
-TWO_DATES = Text(
-    "Give two dates (YYYY-MM-DD) with a comma between them; one of them may be left out.",
-    "Oppgi to datoer (ÅÅÅÅ-MM-DD) med komma mellom; den ene kan utelates.",
-)
 # What each value of the filter `file_type` means: a class, an extension or a media type.
 FILE_TYPES: dict[str, list[str]] = {}
 for _name in LIBRARY.formats:
@@ -154,22 +146,6 @@ class MediaUploadResultsSchema(Schema):
     """What became of several files, in their order."""
 
     results = ma.fields.List(ma.fields.Nested(MediaUploadResultSchema), required=True)
-
-
-class DateRange(ma.fields.String):
-    """``2026-01-01,2026-12-31``, either side may be left out; loads ``(start, end)`` with None for an open side."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Any:
-        sides = super()._deserialize(value, attr, data, **keywords).split(",")
-        if len(sides) != 2 or not any(side.strip() for side in sides):
-            raise ma.ValidationError([TWO_DATES])  # type: ignore[list-item]
-        return tuple(self._day(side.strip()) if side.strip() else None for side in sides)
-
-    def _day(self, text: str) -> dt.date:
-        try:
-            return fields.Date().deserialize(text)
-        except ma.ValidationError as error:
-            raise ma.ValidationError([TWO_DATES]) from error  # type: ignore[list-item]
 
 
 class MediaQuerySchema(PageQuerySchema):
