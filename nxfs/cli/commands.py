@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from nxfs.cli.admin import admin
 from nxfs.cli.demo import demo
+from nxfs.cli.groups import groups
 from nxfs.cli.jobs import jobs
 from nxfs.cli.media import media
 from nxfs.cli.realtime import realtime
+from nxfs.cli.users import users
 
-COMMANDS = (admin, demo, jobs, media, realtime)
+COMMANDS = (admin, demo, groups, jobs, media, realtime, users)
