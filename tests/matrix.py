@@ -184,7 +184,7 @@ PUBLIC_POST = {"post_id": lambda world: world.public_post_id}
 PUBLISHES = ("staff", "admin")
 MANAGES_JOB = ("owner", "staff", "admin")
 CHANGES_TAG = ("owner", "staff", "admin")
-MANAGES_USERS = ("admin",)
+ADMINISTERS = ("admin",)
 
 RULES: Mapping[str, tuple[Case, ...]] = {
     # Accounts: everybody has their own.
@@ -454,20 +454,47 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "DELETE /api/blog/posts/<id:post_id>/youtube/": (Case(200, EDITS_POST),),
     "DELETE /api/blog/posts/<id:post_id>/youtube/<id:video_id>/": (Case(204, EDITS_POST),),
     # Groups: for who manages users.
-    "GET /api/admin/permissions/": (Case(200, MANAGES_USERS, refused=403),),
-    "GET /api/admin/groups/": (Case(200, MANAGES_USERS, refused=403),),
-    "POST /api/admin/groups/": (Case(201, MANAGES_USERS, refused=403, body=sends(name="New")),),
-    "GET /api/admin/groups/<id:group_id>/": (Case(200, MANAGES_USERS, refused=403),),
-    "PUT /api/admin/groups/<id:group_id>/": (Case(200, MANAGES_USERS, refused=403, body=sends(name="Other")),),
-    "PATCH /api/admin/groups/<id:group_id>/": (Case(200, MANAGES_USERS, refused=403, body=sends(name="Other")),),
-    "DELETE /api/admin/groups/<id:group_id>/": (Case(204, MANAGES_USERS, refused=403),),
-    "GET /api/admin/groups/<id:group_id>/members/": (Case(200, MANAGES_USERS, refused=403),),
+    "GET /api/admin/permissions/": (Case(200, ADMINISTERS, refused=403),),
+    "GET /api/admin/groups/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/groups/": (Case(201, ADMINISTERS, refused=403, body=sends(name="New")),),
+    "GET /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403),),
+    "PUT /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(name="Other")),),
+    "PATCH /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(name="Other")),),
+    "DELETE /api/admin/groups/<id:group_id>/": (Case(204, ADMINISTERS, refused=403),),
+    "GET /api/admin/groups/<id:group_id>/members/": (Case(200, ADMINISTERS, refused=403),),
     "POST /api/admin/groups/<id:group_id>/members/": (
-        Case(200, MANAGES_USERS, refused=403, body=lambda world, role: {"user_ids": [world.member_id]}),
+        Case(200, ADMINISTERS, refused=403, body=lambda world, role: {"user_ids": [world.member_id]}),
     ),
     "DELETE /api/admin/groups/<id:group_id>/members/": (
-        Case(200, MANAGES_USERS, refused=403, body=lambda world, role: {"user_ids": [world.colleague_id]}),
+        Case(200, ADMINISTERS, refused=403, body=lambda world, role: {"user_ids": [world.colleague_id]}),
     ),
+    # Accounts of others: for administrators, and for whom they let manage users.
+    "GET /api/admin/users/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/users/": (Case(201, ADMINISTERS, refused=403, body=sends(email="ny@example.com")),),
+    "GET /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403),),
+    "PUT /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(role="admin")),),
+    "PATCH /api/admin/users/<id:user_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(role="admin")),),
+    "DELETE /api/admin/users/<id:user_id>/": (
+        Case(204, ADMINISTERS, refused=403),
+        Case(204, ADMINISTERS, refused=403, arguments={"erase": lambda world: "true"}),
+    ),
+    "POST /api/admin/users/<id:user_id>/reset-password/": (
+        Case(200, ADMINISTERS, refused=403),
+        Case(200, ADMINISTERS, refused=403, body=sends(new_password=NEW_PASSWORD)),
+    ),
+    "PATCH /api/admin/users/<id:user_id>/toggle-active/": (
+        Case(200, ADMINISTERS, refused=403, body=sends(is_active=False)),
+    ),
+    "GET /api/admin/users/<id:user_id>/sessions/": (Case(200, ADMINISTERS, refused=403),),
+    "DELETE /api/admin/users/<id:user_id>/sessions/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/users/<id:user_id>/unlock/": (Case(200, ADMINISTERS, refused=403),),
+}
+
+# Reads that leave an audit entry: somebody has seen the personal data of others.
+AUDITED_READS = {
+    "GET /api/admin/users/",
+    "GET /api/admin/users/<id:user_id>/",
+    "GET /api/admin/users/<id:user_id>/sessions/",
 }
 
 # Writes that succeed without an audit entry, each with its reason.

@@ -18,6 +18,7 @@ from nxfs.core.actor import Actor
 from nxfs.core.errors import TokenRevokedError
 from nxfs.core.event_log import LoggedEvent
 from nxfs.core.messages import Text, translate
+from nxfs.core.transmissions import transmissions
 from nxfs.realtime import rooms
 from nxfs.realtime.connections import SESSION_ENDED, TOKEN_EXPIRED, Connection
 from nxfs.realtime.profiles import Profiles
@@ -33,7 +34,14 @@ RETRY_SECONDS = 0.5
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 100_000
 USER_CHANGES = frozenset(
-    {"user_updated", "user_deactivated", "permission_granted", "permission_revoked", "group_members_affected"}
+    {
+        "user_updated",
+        "user_activated",
+        "user_deactivated",
+        "permission_granted",
+        "permission_revoked",
+        "group_members_affected",
+    }
 )
 PROJECT_CHANGES = frozenset({"project_member_removed", "project_deleted"})
 NO_ACCESS = Text("You no longer have access to this.", "Du har ikke lenger tilgang til dette.")
@@ -82,6 +90,7 @@ class Access:
         """Let what the log says about sessions, users and members count for the connections that are open."""
         ended: set[int] = set()
         changed: set[int] = set()
+        disabled: set[int] = set()
         project_ids: set[int] = set()
         for event in events:
             if event.type == "sessions_ended":
@@ -89,9 +98,12 @@ class Access:
                 authentication.forget(event.payload["user_id"])
             elif event.type in USER_CHANGES:
                 changed.update(self._forget_users(event.payload))
+                if event.type == "user_deactivated":
+                    disabled.add(event.payload["user_id"])
             elif event.type in PROJECT_CHANGES:
                 project_ids.add(event.payload["project_id"])
         self._ended.update(dict.fromkeys(ended))
+        transmissions.end(session_ids=ended, user_ids=disabled)
         connections = self._registry.connections() if ended or changed else []
         for connection in [each for each in connections if each.actor.session_id in ended]:
             connection.end(SESSION_ENDED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import os
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import accumulate
+from socket import create_connection
 from statistics import median, quantiles
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 import requests
 
 from tests import services, waiting
-from tests.realtime.conftest import SETTINGS
+from tests.realtime.conftest import ADMIN, SETTINGS
 from tests.realtime.database_server import DatabaseServer
 from tests.realtime.event_source import EventSource, EventSources
 from tests.realtime.people import Person
@@ -581,6 +583,65 @@ def test_session_that_ends_on_one_process_ends_on_the_other(first, second, arriv
     stream.wait_until(lambda: any(error.status == 401 and error.closed for error in stream.errors))
     assert at(kari, second).request("GET", "/api/auth/me/").status_code == 401
     assert other.is_connected
+
+
+class SlowUpload:
+    """A picture of somebody that comes a few bytes at a time, and never to its end."""
+
+    def __init__(self, person: Person, server: ServerProcess) -> None:
+        self._socket = create_connection(("127.0.0.1", server.port), timeout=RECOVERY)
+        head = (
+            f"POST /api/blog/media/ HTTP/1.1\r\nHost: {server.url.removeprefix('http://')}\r\n"
+            f"Authorization: Bearer {person.token}\r\nContent-Length: 1000000\r\n"
+            "Content-Type: multipart/form-data; boundary=frontier\r\n\r\n"
+            '--frontier\r\nContent-Disposition: form-data; name="file"; filename="cabin.jpg"\r\n'
+            "Content-Type: image/jpeg\r\n\r\n"
+        )
+        self._socket.sendall(head.encode() + b"x" * 1000)
+        self._answer = bytearray()
+        self.has_ended = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._send, daemon=True).start()
+
+    @property
+    def status(self) -> int:
+        """The status of the answer, 0 without one."""
+        return int(self._answer.split(b" ", 2)[1]) if self._answer.startswith(b"HTTP/1.1 ") else 0
+
+    def close(self) -> None:
+        """Stop sending."""
+        self._socket.close()
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self.has_ended.wait(0.05):
+                self._socket.sendall(b"x" * 10)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := self._socket.recv(65536):
+                self._answer += chunk
+        self.has_ended.set()
+
+
+def test_disabled_user_is_out_everywhere_within_a_second(first, second, arrive, at, connect, listen, closing):
+    kari, boss = arrive(), Person(first, ADMIN)
+    closing.callback(boss.close)
+    connection, stream = connect(kari, second), listen(kari, second)
+    connection.join("tasks")
+    upload, other = SlowUpload(kari, second), SlowUpload(arrive(), second)
+    for each in (upload, other):
+        closing.callback(each.close)
+    # Answered by the same process, in the order in which requests come.
+    assert at(kari, second).get("/api/auth/me/")["id"] == kari.id
+    since = time.monotonic()
+    boss.patch(f"/api/admin/users/{kari.id}/toggle-active/", is_active=False)
+    measured("ms until the socket ends", happens_at_once(since, connection.wait_for_disconnect))
+    measured("ms until the stream ends", happens_at_once(since, lambda: stream.wait_for("closing")))
+    measured("ms until the upload ends", happens_at_once(since, lambda: upload.has_ended.wait(RECOVERY)))
+    assert upload.status == 401
+    assert stream.wait_for("closing").payload["reason"] == "session_ended"
+    assert not other.has_ended.is_set()
 
 
 def test_other_session_of_the_same_user_goes_on(first, second, arrive, at, connect):

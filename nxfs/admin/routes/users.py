@@ -168,6 +168,9 @@ class UserSessions(MethodView):
 @blp.response(200, AdminUserSchema)
 @blp.raises(ForbiddenError, NotFoundError, BusinessRuleError)
 def unlock_user(user_id: int) -> dict[str, Any]:
-    """Let somebody sign in again at once who was locked out by wrong passwords."""
+    """Unlock an account.
+
+    Who was locked out by wrong passwords can sign in again at once.
+    """
     service.unlock_user(actor=current_actor(), user_id=user_id)
     return queries.get_user(user_id)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 import gevent
 import marshmallow as ma
 import orjson
-from flask import Request
+from flask import Request, g
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
@@ -21,9 +21,11 @@ from nxfs.core.errors import (
     InvalidInputError,
     MalformedRequestError,
     PayloadTooLargeError,
+    TokenRevokedError,
     UnsupportedMediaTypeError,
 )
 from nxfs.core.messages import Text
+from nxfs.core.transmissions import transmissions
 from nxfs.core.uploads import Upload
 
 # The published front end adds `_t` to get past caches.
@@ -215,8 +217,9 @@ def _read_files(request: Request, schema: ma.Schema) -> dict[str, Any]:
 @contextmanager
 def _transmission_of(request: Request) -> Iterator[None]:
     try:
-        yield
-    except HTTPException:
+        with transmissions.received(g.get("actor"), request.environ.get("gunicorn.socket")):
+            yield
+    except (HTTPException, TokenRevokedError):
         raise
     except Exception as error:
         # The server raises whatever it likes when a chunk is malformed or the client goes away while it sends.
