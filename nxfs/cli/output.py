@@ -22,7 +22,7 @@ SURE = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 
 def text(value: Any) -> str:
     """Return ``value`` as a cell of a table."""
-    if value is None or value == []:
+    if value in (None, "", []):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
