@@ -67,8 +67,8 @@ def test_list_is_a_table_or_json_lines(run):
     rows = [line.split() for line in run("list").output.splitlines()]
     assert [row[1:] for row in rows] == [
         ["NAME", "MEMBERS", "PERMISSIONS", "DESCRIPTION"],
-        ["Readers", "0", "-"],
-        ["Writers", "1", "blog.edit"],
+        ["Readers", "0", "-", "-"],
+        ["Writers", "1", "blog.edit", "-"],
     ]
     lines = [json.loads(line) for line in run("list", "--search", "writ", "--json").output.splitlines()]
     assert [(line["name"], line["permissions"]) for line in lines] == [("Writers", ["blog.edit"])]
