@@ -6,6 +6,7 @@ from flask import Flask
 
 from nxfs.admin.actions import ACTIONS as ADMIN_ACTIONS
 from nxfs.admin.routes.audit import blp as audit_log
+from nxfs.admin.routes.groups import blp as admin_groups
 from nxfs.admin.routes.users import blp as admin_users
 from nxfs.auth.actions import ACTIONS as AUTH_ACTIONS
 from nxfs.auth.guards import find_user_id
@@ -71,6 +72,7 @@ BLUEPRINTS = (
     realtime,
     schedule,
     jobs,
+    admin_groups,
     admin_users,
     audit_log,
 )

@@ -21,6 +21,7 @@ from nxfs.tasks.queries.images import OF_PROJECTS, OF_TASKS
 from tests.factories import blog as make_blog
 from tests.factories import files
 from tests.factories import tasks as make
+from tests.factories.groups import create_group
 from tests.factories.images import create_image
 from tests.factories.jobs import create_job
 from tests.factories.notifications import create_notification, newest_id
@@ -78,6 +79,7 @@ class World:
         self.grants = {role: open_session(user) for role, user in self.users.items()}
         others = {role: open_session(user) for role, user in self.users.items()}
         self.owner_session_id = tokens.decode_access_token(others["owner"].access).session_id
+        self.group_id = create_group("Editors", permissions=["blog.edit"], members=[self.colleague_id])
         now = clock.now()
         hashed, expiry = tokens.hash_of(RESET_TOKEN), now + timedelta(hours=1)
         tx.session.add(PasswordReset(user_id=self.newcomer.id, token_hash=hashed, created_at=now, expires_at=expiry))
@@ -115,6 +117,7 @@ ARGUMENTS: Mapping[str, Callable[[World], object]] = {
     "job_id": lambda world: world.job_id,
     "audio_id": lambda world: world.audio_id,
     "video_id": lambda world: world.video_id,
+    "group_id": lambda world: world.group_id,
     "name": lambda world: world.store_picture(public_from=clock.now()),
     "width": lambda world: 320,
 }
@@ -462,6 +465,21 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     ),
     "DELETE /api/blog/posts/<id:post_id>/youtube/": (Case(200, EDITS_POST),),
     "DELETE /api/blog/posts/<id:post_id>/youtube/<id:video_id>/": (Case(204, EDITS_POST),),
+    # Groups: for who manages users.
+    "GET /api/admin/permissions/": (Case(200, ADMINISTERS, refused=403),),
+    "GET /api/admin/groups/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/groups/": (Case(201, ADMINISTERS, refused=403, body=sends(name="New")),),
+    "GET /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403),),
+    "PUT /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(name="Other")),),
+    "PATCH /api/admin/groups/<id:group_id>/": (Case(200, ADMINISTERS, refused=403, body=sends(name="Other")),),
+    "DELETE /api/admin/groups/<id:group_id>/": (Case(204, ADMINISTERS, refused=403),),
+    "GET /api/admin/groups/<id:group_id>/members/": (Case(200, ADMINISTERS, refused=403),),
+    "POST /api/admin/groups/<id:group_id>/members/": (
+        Case(200, ADMINISTERS, refused=403, body=lambda world, role: {"user_ids": [world.member_id]}),
+    ),
+    "DELETE /api/admin/groups/<id:group_id>/members/": (
+        Case(200, ADMINISTERS, refused=403, body=lambda world, role: {"user_ids": [world.colleague_id]}),
+    ),
     # Accounts of others: for administrators, and for whom they let manage users.
     "GET /api/admin/users/": (Case(200, ADMINISTERS, refused=403),),
     "POST /api/admin/users/": (Case(201, ADMINISTERS, refused=403, body=sends(email="ny@example.com")),),

@@ -14,6 +14,7 @@ depends_on = None
 
 IDENTIFIER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
+SORT_KEY = sa.String(length=400).with_variant(sa.String(length=400, collation="C"), "postgresql")
 IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
@@ -23,7 +24,7 @@ def upgrade() -> None:
         "groups",
         sa.Column("id", IDENTIFIER, nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("name_key", sa.String(length=80), nullable=False),
+        sa.Column("name_key", SORT_KEY, nullable=False),
         sa.Column("description", sa.String(length=300), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nxfs.core.errors import BusinessRuleError, ForbiddenError, InvalidInputError
+from nxfs.core.errors import BusinessRuleError, ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from nxfs.core.messages import Text
 
 ROLE_CONTRADICTED = Text(
@@ -57,3 +57,18 @@ class RoleContradictedError(InvalidInputError):
 
     def __init__(self, field: str, other: str) -> None:
         super().__init__(field_errors={field: [ROLE_CONTRADICTED.fill(other=other)]})
+
+
+class GroupNotFoundError(NotFoundError):
+    """No group has this id or name."""
+
+    message = Text("There is no such group.", "Det finnes ingen slik gruppe.")
+
+
+class GroupNameTakenError(ConflictError):
+    """Another group has the name."""
+
+    message = Text("There is already a group with this name.", "Det finnes allerede en gruppe med dette navnet.")
+
+    def __init__(self) -> None:
+        super().__init__(field_errors={"name": [type(self).message]})

@@ -68,6 +68,15 @@ class PermissionRevoked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupMembersAffected(Event):
+    """What these users may do has changed, because what a group gives has, or who belongs to it."""
+
+    type: ClassVar[str] = "group_members_affected"
+    group_id: int
+    user_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PasswordChanged(Event):
     """An account has a new password."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Boolean, CheckConstraint, ForeignKey, Index, Intege
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nxfs.core import clock
-from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, Moment, Timestamped, Versioned
+from nxfs.core.database import IDS_ARE_NEVER_REUSED, BigIdentifier, Identifier, Moment, SortKey, Timestamped, Versioned
 from nxfs.extensions import db
 
 ROLES = ("user", "staff", "admin")
@@ -74,7 +74,7 @@ class Group(Versioned, Timestamped, db.Model):
 
     id: Mapped[Identifier]
     name: Mapped[str] = mapped_column(String(80))
-    name_key: Mapped[str] = mapped_column(String(80))
+    name_key: Mapped[str] = mapped_column(SortKey)
     description: Mapped[str] = mapped_column(String(300), default="")
 
 

@@ -84,6 +84,12 @@ def actor_of(user: User) -> Actor:
     return Actor(id=user.id, role=user.role, username=user.username, language=user.language, permissions=permissions)
 
 
+def find_rights(condition: ColumnElement[bool]) -> dict[int, tuple[str, frozenset[str]]]:
+    """Return by id the role and all permissions of the users for whom ``condition`` holds."""
+    rows = db.session.execute(select(User.id, User.role, _granted.label("granted")).where(condition))
+    return {row.id: (row.role, permissions_of(row.role, names_in(row.granted))) for row in rows}
+
+
 def require_actor(user_id: int) -> Actor:
     """Return the user for work on their behalf; raise ``ForbiddenError`` when the account is disabled by now."""
     user = get_user(user_id)

@@ -1,29 +1,22 @@
-"""``flask admin``: administrators and other accounts, from the command line."""
+"""``flask admin``: the first administrator, and permissions of single accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from flask.cli import AppGroup
-from marshmallow import ValidationError
 
 from nxfs.auth import queries
-from nxfs.auth.models import ROLES
 from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.schemas import RegistrationSchema
 from nxfs.auth.service import accounts
-from nxfs.auth.service.accounts import CreatedAccount
-from nxfs.core.api.parser import flatten
-from nxfs.core.errors import APIError, FieldErrors
+from nxfs.cli.output import sentences
 from nxfs.core.messages import translate
 from nxfs.core.settings import setting
 
 FIRST_EMAIL = "admin@example.com"
 FIRST_USERNAME = "admin"
 
-admin = AppGroup("admin", help="Create accounts and grant permissions from the command line.")
+admin = AppGroup("admin", help="Create the first administrator, grant permissions to single accounts.")
 
 
 @admin.command("ensure")
@@ -37,16 +30,13 @@ def ensure() -> None:
         click.echo("There is an administrator already.")
         return
     email = setting("ADMIN_EMAIL") or FIRST_EMAIL
-    _create(email=email, username=FIRST_USERNAME, role="admin", password=setting("ADMIN_PASSWORD"))
-
-
-@admin.command("create")
-@click.argument("email")
-@click.option("--username", help="By default the part of EMAIL before the @.")
-@click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True)
-def create(email: str, username: str | None, role: str) -> None:
-    """Create an account for EMAIL with a random password, which is shown once."""
-    _create(email=email, username=username or email.partition("@")[0], role=role)
+    with sentences():
+        names = RegistrationSchema(only=("email", "username")).load({"email": email, "username": FIRST_USERNAME})
+        created = accounts.create_account(**names, role="admin", password=setting("ADMIN_PASSWORD"))
+    user = created.user
+    click.echo(f"Created the account {user.email} (username {user.username}, role {user.role}).")
+    if created.password is not None:
+        click.echo(f"Password, shown only now: {created.password}")
 
 
 @admin.command("permissions")
@@ -62,7 +52,7 @@ def permissions() -> None:
 @click.argument("permission")
 def grant(email: str, permission: str) -> None:
     """Give PERMISSION to the account with EMAIL (or that username), beyond those of its role."""
-    with _sentences():
+    with sentences():
         accounts.grant_permission(name=email, permission=permission)
     click.echo(f"{email} has the permission {permission}.")
 
@@ -72,35 +62,6 @@ def grant(email: str, permission: str) -> None:
 @click.argument("permission")
 def revoke(email: str, permission: str) -> None:
     """Take PERMISSION back from the account with EMAIL; what comes with its role stays."""
-    with _sentences():
+    with sentences():
         accounts.revoke_permission(name=email, permission=permission)
     click.echo(f"{email} no longer has the permission {permission}, unless it comes with the role.")
-
-
-def _create(*, email: str, username: str, role: str, password: str | None = None) -> None:
-    with _sentences():
-        names = RegistrationSchema(only=("email", "username")).load({"email": email, "username": username})
-        _show(accounts.create_account(**names, role=role, password=password))
-
-
-def _show(created: CreatedAccount) -> None:
-    user = created.user
-    click.echo(f"Created the account {user.email} (username {user.username}, role {user.role}).")
-    if created.password is not None:
-        click.echo(f"Password, shown only now: {created.password}")
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Show what is wrong as sentences, and end with exit code 1."""
-    try:
-        yield
-    except ValidationError as error:
-        raise click.ClickException(_joined(flatten(error.messages))) from error
-    except APIError as error:
-        raise click.ClickException(_joined(error.field_errors) or error.message.en) from error
-
-
-def _joined(field_errors: FieldErrors | None) -> str:
-    by_field = (field_errors or {}).items()
-    return "\n".join(f"{name}: {translate(each, 'en')}" for name, sentences in by_field for each in sentences)

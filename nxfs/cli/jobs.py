@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Row, true
 
+from nxfs.cli.output import print_fields, print_table, sentences
 from nxfs.config import PROJECT_ROOT
-from nxfs.core import clock
-from nxfs.core.errors import APIError
 from nxfs.core.jobs import queries, queue
 from nxfs.core.jobs.models import STATES
 
@@ -35,8 +32,7 @@ def list_jobs(state: str | None, kind: str | None, limit: int) -> None:
     if not found:
         click.echo("There are no such jobs.")
         return
-    for line in _table([HEADINGS, *map(_cells, found)]):
-        click.echo(line)
+    print_table(HEADINGS, [_cells(job) for job in found])
 
 
 @jobs.command("show")
@@ -46,12 +42,9 @@ def show(job_id: int) -> None:
 
     Ends with exit code 1 when there is no such job.
     """
-    with _sentences():
+    with sentences():
         job = queries.get_job(true(), job_id)
-    values = {name: _text(value) for name, value in job._mapping.items() if name != "result"}
-    width = max(map(len, values))
-    for name, value in values.items():
-        click.echo(f"{name:{width}}  {value}")
+    print_fields({name: value for name, value in job._mapping.items() if name != "result"})
     if job.result is not None:
         click.echo(json.dumps(job.result, indent=2, ensure_ascii=False))
 
@@ -89,32 +82,11 @@ def worker() -> None:
 
 
 def _step_in(action: Callable[..., None], job_id: int) -> None:
-    with _sentences():
+    with sentences():
         action(actor_id=None, job_id=job_id, condition=true())
 
 
-def _cells(job: Row[Any]) -> tuple[str, ...]:
+def _cells(job: Row[Any]) -> tuple[Any, ...]:
     state = "cancelling" if job.cancel_requested and job.finished_at is None else job.state
     progress = f"{job.done}/{'?' if job.total is None else job.total}"
-    return (str(job.id), state, job.kind, progress, str(job.attempts), _text(job.owner_id), _text(job.created_at))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return clock.to_wire(value.replace(microsecond=0)) if isinstance(value, datetime) else str(value)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Show what is wrong as a sentence, and end with exit code 1."""
-    try:
-        yield
-    except APIError as error:
-        raise click.ClickException(error.message.en) from error
+    return (job.id, state, job.kind, progress, job.attempts, job.owner_id, job.created_at)

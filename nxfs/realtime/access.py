@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 import gevent
 import structlog
@@ -34,7 +34,14 @@ RETRY_SECONDS = 0.5
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 100_000
 USER_CHANGES = frozenset(
-    {"user_updated", "user_activated", "user_deactivated", "permission_granted", "permission_revoked"}
+    {
+        "user_updated",
+        "user_activated",
+        "user_deactivated",
+        "permission_granted",
+        "permission_revoked",
+        "group_members_affected",
+    }
 )
 PROJECT_CHANGES = frozenset({"project_member_removed", "project_deleted"})
 NO_ACCESS = Text("You no longer have access to this.", "Du har ikke lenger tilgang til dette.")
@@ -90,9 +97,7 @@ class Access:
                 ended.update(event.payload["session_ids"])
                 authentication.forget(event.payload["user_id"])
             elif event.type in USER_CHANGES:
-                changed.add(event.payload["user_id"])
-                authentication.forget(event.payload["user_id"])
-                self._profiles.forget(event.payload["user_id"])
+                changed.update(self._forget_users(event.payload))
                 if event.type == "user_deactivated":
                     disabled.add(event.payload["user_id"])
             elif event.type in PROJECT_CHANGES:
@@ -109,6 +114,14 @@ class Access:
             inside = self._registry.inside(room)
             if inside:
                 gevent.spawn(self._insist, self.check_rooms, inside, [room])
+
+    def _forget_users(self, payload: Mapping[str, Any]) -> list[int]:
+        """Read anew, when it is asked for, what is known of those whom an event is about, and return their ids."""
+        user_ids = payload.get("user_ids") or [payload["user_id"]]
+        for user_id in user_ids:
+            authentication.forget(user_id)
+            self._profiles.forget(user_id)
+        return user_ids
 
     def look_again(self, connections: Collection[Connection]) -> None:
         """Read anew whose sessions these are; end those that have ended, and take others out of what is closed."""

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from nxfs.admin.errors import OwnAccountError
 from nxfs.admin.service import users as service
-from nxfs.auth.errors import LastAdministratorError
+from nxfs.auth.errors import LastAdministratorError, PasswordChangeRequiredError
 from nxfs.auth.models import (
     APIToken,
     GroupMember,
@@ -26,6 +26,7 @@ from nxfs.core.audit import AuditEntry
 from nxfs.core.errors import APIError
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
+from nxfs.realtime.arrivals import Arrivals
 from tests.admin.test_users import (
     NEW,
     OTHER,
@@ -397,3 +398,9 @@ def test_operator_may_do_what_an_administrator_may(app):
     assert set(db.session.scalars(select(AuditEntry.actor_id))) == {None}
     with pytest.raises(OwnAccountError):
         service.erase_user(actor=actor_of(spare), user_id=spare.id)
+
+
+def test_socket_of_who_must_change_the_password_is_refused(app):
+    user = create_user(must_change_password=True)
+    with pytest.raises(PasswordChangeRequiredError):
+        Arrivals(app).admit(open_session(user).access)

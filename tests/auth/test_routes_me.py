@@ -15,7 +15,7 @@ ME = "/api/auth/me/"
 FIELDS = {
     *("id", "email", "username", "display_name", "first_name", "last_name", "date_of_birth", "address", "city"),
     *("country", "website", "phone", "language", "theme", "role", "is_active", "is_staff", "is_superuser"),
-    *("date_joined", "last_login", "last_seen", "version", "profile_picture", "permissions"),
+    *("date_joined", "last_login", "last_seen", "must_change_password", "version", "profile_picture", "permissions"),
 }
 
 

@@ -69,24 +69,7 @@ def test_ensure_counts_only_administrators_who_can_sign_in(run):
     assert len(users()) == 2
 
 
-def test_create_makes_an_account_of_the_role(run):
-    assert run("create", "ola@example.com", "--username", "ola-n", "--role", "staff").exit_code == 0
-    assert run("create", "kari@example.com").exit_code == 0
-    assert users() == [("ola@example.com", "ola-n", "staff"), ("kari@example.com", "kari", "admin")]
-
-
-@pytest.mark.parametrize("arguments", [["nobody"], ["o@example.com"], ["ola@example.com", "--username", "a b"]])
-def test_create_with_bad_names_says_which(run, arguments):
-    result = run("create", *arguments)
-    assert result.exit_code == 1
-    assert re.search(r"Error: (email|username): ", result.output)
-
-
-def test_create_with_unknown_role_is_a_usage_error(run):
-    assert run("create", "ola@example.com", "--role", "king").exit_code == 2
-
-
-@pytest.mark.parametrize("arguments", [[], ["ensure"], ["create"], ["grant"], ["revoke"], ["permissions"]])
+@pytest.mark.parametrize("arguments", [[], ["ensure"], ["grant"], ["revoke"], ["permissions"]])
 def test_help_explains_the_command(run, arguments):
     result = run(*arguments, "--help")
     assert result.exit_code == 0
