@@ -271,6 +271,8 @@ class Config:
     # Not shorter than reminders look back, or they would be told again.
     NOTIFICATION_RETENTION_DAYS: int = _setting("90", integer(8, 3650))
 
+    REQUEST_COUNT_RETENTION_DAYS: int = _setting("90", integer(1, 3650))
+
     LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
     LOG_FORMAT: str = _setting("", choice("json", "console"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -14,17 +13,12 @@ import orjson
 from xlsxwriter import Workbook
 
 from nxfs.core import clock
+from nxfs.core.csv_cells import guarded
 from nxfs.core.messages import translate
 from nxfs.core.threads import run_long_in_thread
 from nxfs.tasks.queries.exports import NamedTask
 from nxfs.tasks.service.export_columns import COLUMNS, Cell, cells_of, object_of
 
-# What a spreadsheet may take for the beginning of a formula: the signs, also in full width, as small forms and as the
-# minus of mathematics, whatever blanks and invisible characters stand before them; and what it may cut a cell at.
-_FORMULA = re.compile(r"[\s\x00-\x20\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]*[=+\-@＝＋－＠﹢﹣﹦﹫−]|[\t\r\n]")
-# Where a program that splits at semicolons or tabs, or knows no quotes, would begin another cell. What begins with a
-# hyphen and a blank behind a line's end is an item of a list.
-_BEHIND_SEPARATOR = re.compile(r"(?<=\S)((?:[;\t]|[\r\n](?!\s*- ))\s*)(?=[=+\-@＝＋－＠])")
 # Excel counts UTF-16.
 LONGEST_CELL = 32_767
 # Excel takes 1900 for a leap year, and no date before.
@@ -149,8 +143,7 @@ def text_of(cell: Cell) -> str:
     if isinstance(cell, date):
         return cell.isoformat()
     if isinstance(cell, str):
-        guarded = _BEHIND_SEPARATOR.sub(r"\1'", cell)
-        return f"'{guarded}" if _FORMULA.match(cell) else guarded
+        return guarded(cell)
     return str(cell)
 
 
