@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
+from nxfs.admin.jobs import SCHEDULE as ADMIN_SCHEDULE
+from nxfs.admin.routes.analytics import blp as analytics
 from nxfs.auth.jobs import SCHEDULE as AUTH_SCHEDULE
 from nxfs.auth.routes import blp as auth
 from nxfs.auth.service import tokens
@@ -58,6 +60,7 @@ BLUEPRINTS = (
     realtime,
     schedule,
     jobs,
+    analytics,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (
@@ -68,6 +71,7 @@ SCHEDULE = (
     *TASKS_SCHEDULE,
     *REALTIME_SCHEDULE,
     *SYSTEM_SCHEDULE,
+    *ADMIN_SCHEDULE,
 )
 
 

@@ -422,6 +422,11 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     ),
     # The server itself: for those who run it.
     "GET /api/system/scheduler/": (Case(200, ("staff", "admin"), refused=403),),
+    # How the service is used: for those who may see it.
+    "GET /api/admin/analytics/": (Case(200, ("admin",), refused=403),),
+    "GET /api/admin/analytics/export/": (
+        Case(200, ("admin",), refused=403, arguments={"section": lambda world: "tasks"}),
+    ),
     # Feeds: for everybody.
     "GET /feeds/blog.rss": (public(200),),
     "GET /feeds/blog.atom": (public(200),),
@@ -460,3 +465,6 @@ NOT_AUDITED = {
     # Lets the client read what it may read anyway, each time that a page is loaded.
     "POST /api/events/ticket/",
 }
+
+# Reads that leave an audit entry.
+AUDITED_READS = {"GET /api/admin/analytics/", "GET /api/admin/analytics/export/"}
