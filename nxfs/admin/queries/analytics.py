@@ -83,9 +83,8 @@ def _tasks(period: Period) -> dict[str, Any]:
     )
     release_connection()
     let_others_run()
-    counts = {
-        status: count for status, count in db.session.execute(select(Task.status, func.count()).group_by(Task.status))
-    }
+    by_status = select(Task.status, func.count().label("count")).group_by(Task.status)
+    counts = {row["status"]: row["count"] for row in db.session.execute(by_status).mappings()}
     total = sum(counts.values())
     release_connection()
     let_others_run()
