@@ -292,7 +292,8 @@ def test_report_is_kept_for_a_minute_and_each_view_is_audited(boss: Person) -> N
 
 def test_report_takes_few_statements(boss: Person) -> None:
     boss.get("/api/auth/me/")
-    assert int(boss.get(URL, bucket="month").headers["X-DB-Queries"]) == 13
+    # One more when the session was read more than a second ago.
+    assert int(boss.get(URL, bucket="month").headers["X-DB-Queries"]) in (13, 14)
 
 
 def test_only_who_has_the_permission_sees_it(client: FlaskClient, boss: Person) -> None:
