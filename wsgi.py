@@ -9,13 +9,14 @@ import sys
 
 from nxfs.app import create_app
 from nxfs.config import Config, ConfigurationError, load_environment
-from nxfs.core import scheduler
+from nxfs.core import request_counts, scheduler
 from nxfs.core.jobs import dispatch
 from nxfs.realtime import hub
 
 try:
     application = app = create_app(Config.from_environment(load_environment()))
     scheduler.start(app)
+    request_counts.start(app)
     dispatch.start(app)
     hub.start(app)
     # What is loaded now stays: the garbage collector need not look through it again and again while requests wait.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Flask
 
 from nxfs.admin.actions import ACTIONS as ADMIN_ACTIONS
+from nxfs.admin.jobs import SCHEDULE as ADMIN_SCHEDULE
+from nxfs.admin.routes.analytics import blp as analytics
 from nxfs.admin.routes.audit import blp as audit_log
 from nxfs.admin.routes.groups import blp as admin_groups
 from nxfs.admin.routes.users import blp as admin_users
@@ -75,6 +77,7 @@ BLUEPRINTS = (
     admin_groups,
     admin_users,
     audit_log,
+    analytics,
 )
 JOBS = (*FILES_JOBS, *TASKS_JOBS)
 SCHEDULE = (
@@ -85,6 +88,7 @@ SCHEDULE = (
     *TASKS_SCHEDULE,
     *REALTIME_SCHEDULE,
     *SYSTEM_SCHEDULE,
+    *ADMIN_SCHEDULE,
 )
 AUDIT_ACTIONS = (
     AUTH_ACTIONS,

@@ -326,6 +326,7 @@ class Config:
     RATELIMIT_SOCKET_EVENT: tuple[tuple[int, int], ...] = _setting("1200 per minute", rates)
     RATELIMIT_EXEMPT: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None = _setting("", items(network))
     RATELIMIT_FALLBACK_SHARE: int = _setting("25", integer(1, 100))
+    REQUEST_COUNT_RETENTION_DAYS: int = _setting("90", integer(1, 3650))
 
     LOG_LEVEL: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"))
     LOG_FORMAT: str = _setting("", choice("json", "console"))

@@ -438,6 +438,11 @@ RULES: Mapping[str, tuple[Case, ...]] = {
     "GET /api/admin/audit/export/": (
         Case(200, ("admin",), refused=403, arguments={"until": lambda world: "2020-01-01T00:00:00Z"}),
     ),
+    # How the service is used: for those who may see it.
+    "GET /api/admin/analytics/": (Case(200, ("admin",), refused=403),),
+    "GET /api/admin/analytics/export/": (
+        Case(200, ("admin",), refused=403, arguments={"section": lambda world: "tasks"}),
+    ),
     # Feeds: for everybody.
     "GET /feeds/blog.rss": (public(200),),
     "GET /feeds/blog.atom": (public(200),),
@@ -509,6 +514,8 @@ AUDITED_READS = {
     "GET /api/admin/users/<id:user_id>/sessions/",
     "GET /api/admin/audit/",
     "GET /api/admin/audit/export/",
+    "GET /api/admin/analytics/",
+    "GET /api/admin/analytics/export/",
 }
 
 # Writes that succeed without an audit entry, each with its reason.

@@ -1,4 +1,4 @@
-"""Administration: groups, API tokens, days on which users were active.
+"""Administration: groups, API tokens, days on which users were active, counts of requests.
 
 Revision ID: 0006
 Revises: 0005
@@ -78,14 +78,29 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_active_days_user_id_users", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("day", "user_id", name="pk_active_days"),
     )
+    op.create_table(
+        "request_counts",
+        sa.Column("hour", MOMENT, nullable=False),
+        sa.Column("method", sa.String(length=10), nullable=False),
+        sa.Column("route", sa.String(length=200), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("client_errors", sa.BigInteger(), nullable=False),
+        sa.Column("server_errors", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "method", "route", name="pk_request_counts"),
+    )
+    op.create_index("ix_tasks_completed_at_created_at", "tasks", ["completed_at", "created_at"])
+    op.create_index("ix_users_date_joined", "users", ["date_joined"])
     op.add_column("users", sa.Column("must_change_password", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("users", sa.Column("erased_at", MOMENT, nullable=True))
 
 
 def downgrade() -> None:
     """Drop the tables."""
+    op.drop_index("ix_users_date_joined", "users")
+    op.drop_index("ix_tasks_completed_at_created_at", "tasks")
     op.drop_column("users", "erased_at")
     op.drop_column("users", "must_change_password")
-    tables = ("active_days", "api_tokens", "group_permissions", "group_members", "groups")
+    tables = ("request_counts", "active_days", "api_tokens", "group_permissions", "group_members", "groups")
     for table in tables:
         op.drop_table(table)

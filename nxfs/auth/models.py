@@ -24,6 +24,7 @@ class User(Versioned, Timestamped, db.Model):
         Index("uq_users_email_key", "email_key", unique=True),
         Index("uq_users_username_key", "username_key", unique=True),
         Index("ix_users_profile_picture_id", "profile_picture_id"),
+        Index("ix_users_date_joined", "date_joined"),
         CheckConstraint("role IN ('user', 'staff', 'admin')", name="role"),
         IDS_ARE_NEVER_REUSED,
     )
@@ -58,7 +59,7 @@ class User(Versioned, Timestamped, db.Model):
 
 
 class ActiveDay(db.Model):
-    """That a user was seen on a day, in UTC; what counts of active users are made of."""
+    """That a user was seen on a day, in the server's ``TIME_ZONE``; what counts of active users are made of."""
 
     __tablename__ = "active_days"
 

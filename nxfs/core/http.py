@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
-from nxfs.core import audit, database, errors
+from nxfs.core import audit, database, errors, request_counts
 from nxfs.core.database import LARGEST_IDENTIFIER
 from nxfs.core.errors import (
     APIError,
@@ -192,10 +192,12 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")
         response.vary.update(["Authorization", "Accept-Language", "Origin"])
     actor = g.get("actor")
+    route = request.url_rule.rule if request.url_rule else None
+    request_counts.note(method=request.method, route=route, status=response.status_code, milliseconds=elapsed * 1000)
     log.info(
         "request",
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
         ms=round(elapsed * 1000, 1),
         user=actor.id if actor else None,

@@ -124,6 +124,8 @@ class Task(Versioned, Completable, Timestamped, db.Model):
         Index("ix_tasks_project_id", "project_id"),
         Index("ix_tasks_created_at_id", "created_at", "id"),
         Index("ix_tasks_updated_at_id", "updated_at", "id"),
+        # All that lead times are made of.
+        Index("ix_tasks_completed_at_created_at", "completed_at", "created_at"),
         Index("ix_tasks_due_date_id", "due_date", "id"),
         Index("ix_tasks_status_id", "status", "id"),
         Index("ix_tasks_priority_id", "priority", "id"),

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import event, update
 
 from nxfs.app import SCHEDULE
-from nxfs.auth.models import User
+from nxfs.auth.models import ActiveDay, User
 from nxfs.auth.service import last_seen
 from nxfs.auth.service.last_seen import Sightings
 from nxfs.core import database
@@ -114,9 +114,9 @@ def test_only_those_who_were_noted_are_written(app, traveller):
     assert seen == {ids[0]: START, ids[1]: START, ids[2]: None}
 
 
-def test_many_are_written_by_one_statement_for_500(app):
+def test_many_are_written_by_two_statements_for_500(app):
     last_seen.note(create_users(1001))
-    assert statements_of_write() == 3
+    assert statements_of_write() == 6
     db.session.rollback()
     assert db.session.query(User).filter(User.last_seen.is_(None)).count() == 0
 
@@ -173,3 +173,23 @@ def test_processes_that_write_at_once_write_each_user_once(app, engine_name):
 def test_a_job_writes_it_every_few_seconds():
     (job,) = [job for job in SCHEDULE if job.run is last_seen.write]
     assert 0 < job.seconds <= 10
+
+
+def days() -> list[tuple[str, int]]:
+    """Return who was active on which day."""
+    db.session.rollback()
+    rows = db.session.query(ActiveDay).order_by(ActiveDay.day, ActiveDay.user_id)
+    return [(row.day.isoformat(), row.user_id) for row in rows]
+
+
+def test_day_of_the_servers_time_zone_is_written_once(app, traveller):
+    kari, ola = create_users(2)
+    for _ in range(3):
+        last_seen.note([kari, ola, 10**9])
+        last_seen.write()
+        traveller.shift(60)
+    # It is the next day in Oslo already, an hour before it is in UTC.
+    traveller.move_to(datetime(2026, 2, 1, 23, 0, tzinfo=UTC))
+    last_seen.note([ola])
+    last_seen.write()
+    assert days() == [("2026-02-01", kari), ("2026-02-01", ola), ("2026-02-02", ola)]

@@ -33,6 +33,7 @@ from nxfs.core.event_log import EventRecord
 from nxfs.core.idempotency import IdempotencyRecord
 from nxfs.core.jobs.models import Job, JobPart
 from nxfs.core.leadership import Lease
+from nxfs.core.request_counts import RequestCount
 from nxfs.core.scheduled_runs import ScheduledRun
 from nxfs.core.search_index import Key, Listing, question
 from nxfs.core.transaction import transaction
@@ -90,6 +91,8 @@ def fill() -> None:
         tx.session.add(TaskExport(job_id=job.id, file_id=create_file(owner)))
         tx.session.add(Lease(name="scheduler", holder="one", taken_at=clock.now(), expires_at=clock.now()))
         tx.session.add(ScheduledRun(name="tasks.remind", next_run_at=clock.now()))
+        counts = {"requests": 3, "client_errors": 1, "server_errors": 0, "milliseconds": 4.5}
+        tx.session.add(RequestCount(hour=clock.now(), method="GET", route="/api/tasks/", **counts))
         tx.session.add(ActiveDay(day=clock.now().date(), user_id=owner.id))
         tx.session.add(APIToken(user_id=owner.id, name="Export", token_hash="0" * 64, scopes=["tasks:read"]))
         group = Group(name="Editors", name_key="editors")

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import gevent
-from sqlalchemy import or_, select, update
+from sqlalchemy import Date, literal, or_, select, update
 
-from nxfs.auth.models import User
+from nxfs.auth.models import ActiveDay, User
 from nxfs.core import clock
+from nxfs.core.database import insert_into
+from nxfs.core.settings import setting
 from nxfs.core.transaction import transaction
 
 # What is stored may be this old; each user costs one write in this time, through however many processes.
@@ -58,11 +60,15 @@ def write() -> None:
 
 
 def _write(user_ids: Sequence[int]) -> None:
-    """Write that the users were seen. It is no change of the accounts: versions and ``updated_at`` stay."""
+    """Write that the users were seen, and on which day. It is no change of the accounts: versions stay."""
     now = clock.now()
     is_due = or_(User.last_seen.is_(None), User.last_seen <= now - PRECISION)
     # In the order of ids, so that processes which write at once do not wait for each other in a circle.
     due = select(User.id).where(User.id.in_(user_ids), is_due).order_by(User.id).with_for_update(key_share=True)
     statement = update(User).where(User.id.in_(due)).values(last_seen=now, updated_at=User.updated_at)
+    today = literal(clock.today(setting("TIME_ZONE")), Date)
+    seen = select(today, User.id).where(User.id.in_(user_ids)).order_by(User.id)
+    days = insert_into(ActiveDay).from_select(["day", "user_id"], seen).on_conflict_do_nothing()
     with transaction() as tx:
         tx.session.execute(statement.execution_options(synchronize_session=False))
+        tx.session.execute(days)
