@@ -36,8 +36,7 @@ AREAS = {
     "jobs": "system",
     "scheduler": "system",
     "admin_users": "admin",
-    "admin_groups": "admin",
-    "admin_permissions": "admin",
+    "admin-groups": "admin",
     "audit": "admin",
     "analytics": "admin",
 }

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, update
 
+from nxfs.admin.service import users
 from nxfs.auth.models import APIToken, User
 from nxfs.auth.scopes import AREAS, SCOPES, scope_of
 from nxfs.auth.service import api_tokens, authentication, token_use
@@ -191,6 +192,25 @@ def test_end_of_a_token_in_another_process_counts_within_a_second(app, change):
             return
         time.sleep(0.01)
     pytest.fail("not noticed within a second")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda user_id: users.set_active(actor=None, user_id=user_id, is_active=False),
+        lambda user_id: users.reset_password(actor=None, user_id=user_id, new_password="gule-gummistøvler-39"),
+        lambda user_id: users.erase_user(actor=None, user_id=user_id),
+    ],
+)
+def test_what_an_administrator_does_to_an_account_ends_its_tokens_for_ever(client, end):
+    user = create_user()
+    _, token = create_api_token(user)
+    assert client.get("/api/tasks/", headers=with_token(token)).status_code == 200
+    end(user.id)
+    db.session.execute(update(User).values(is_active=True, must_change_password=False))
+    db.session.commit()
+    authentication.forget(user.id)
+    assert client.get("/api/tasks/", headers=with_token(token)).status_code == 401
 
 
 def test_use_is_written_together_and_not_by_each_request(client):

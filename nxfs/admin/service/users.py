@@ -16,7 +16,7 @@ from nxfs.admin.service.standing import Case, open_case, present_actor, require_
 from nxfs.auth.events import UserActivated, UserUpdated
 from nxfs.auth.models import User
 from nxfs.auth.queries import comparable
-from nxfs.auth.service import accounts, authentication, lockout, password_changes, passwords, sessions
+from nxfs.auth.service import accounts, api_tokens, authentication, lockout, password_changes, passwords, sessions
 from nxfs.auth.service.sign_in import detached
 from nxfs.core import clock
 from nxfs.core.actor import Actor
@@ -131,6 +131,7 @@ def reset_password(*, actor: Actor | None, user_id: int, new_password: str | Non
             must_change=new_password is not None,
             changes={"way": [None, "link" if new_password is None else "set"]},
         )
+        api_tokens.revoke_tokens(tx, user_id, actor_id=case.actor_id)
         if new_password is None:
             invitations.send_reset(tx, case.user)
 

@@ -22,7 +22,7 @@ from nxfs.auth.errors import (
 from nxfs.auth.events import PermissionGranted, PermissionRevoked, UserDeactivated, UserRegistered, UserUpdated
 from nxfs.auth.models import User, UserPermission
 from nxfs.auth.permissions import PERMISSIONS
-from nxfs.auth.service import authentication, password_changes, passwords, sessions
+from nxfs.auth.service import api_tokens, authentication, password_changes, passwords, sessions
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
@@ -137,13 +137,17 @@ def deactivate(*, actor: Actor) -> None:
 def disable(
     tx: Transaction, user: User, *, actor_id: int | None, action: str, changes: Mapping[str, Any] | None = None
 ) -> None:
-    """Close the account of ``user``, which is locked: its sessions and links end. ``changes`` are audited besides."""
+    """Close the account of ``user``, which is locked: its sessions, links and API tokens end, for ever.
+
+    ``changes`` are audited besides.
+    """
     all_changes = {**(changes or {}), **({"is_active": [True, False]} if user.is_active else {})}
     user.is_active = False
     password_changes.void_resets(tx, user.id)
     tx.emit(UserDeactivated(user_id=user.id, audience=audience_of(user_ids=[user.id])), actor_id=actor_id)
     tx.audit(action, actor_id=actor_id, target=user, changes=all_changes)
     sessions.end_sessions(tx, user.id, reason="user_deactivated", actor_id=actor_id)
+    api_tokens.revoke_tokens(tx, user.id, actor_id=actor_id)
     tx.revise("people")
     tx.after_commit(lambda: authentication.forget(user.id))
 
