@@ -60,10 +60,19 @@ def context(request: pytest.FixtureRequest) -> Iterator[None]:
     application: Flask = request.getfixturevalue("app")
     with application.app_context():
         yield
-        db.session.rollback()
-        for table in reversed(db.metadata.sorted_tables):
-            db.session.execute(table.delete())
-        db.session.commit()
+        empty_tables()
+
+
+def empty_tables() -> None:
+    """Delete all rows, of all tables at once: half a hundred statements take longer than they have to do."""
+    db.session.rollback()
+    statements = [f"DELETE FROM {table.name}" for table in reversed(db.metadata.sorted_tables)]
+    if db.engine.dialect.name == "postgresql":
+        statements = ["; ".join(statements)]
+    connection = db.session.connection()
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    db.session.commit()
 
 
 @pytest.fixture

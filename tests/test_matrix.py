@@ -17,6 +17,7 @@ from nxfs.core.event_log import EventRecord
 from nxfs.extensions import db
 from tests import services
 from tests.client import DocumentedClient
+from tests.conftest import empty_tables
 from tests.factories import files
 from tests.matrix import ARGUMENTS, AUDITED_READS, NOT_AUDITED, RULES, SIGNED_IN, Case, World
 
@@ -88,10 +89,20 @@ def test_every_route_has_a_rule_and_every_rule_a_route(app):
     assert set(RULES) == served
 
 
-@pytest.mark.parametrize("role", ROLES_HERE)
 @pytest.mark.parametrize(("name", "case"), CASES, ids=IDS)
-def test_request_of_a_role_answers_as_the_table_says(app, client: DocumentedClient, name, case, role):
-    world = World()
+def test_request_of_each_role_answers_as_the_table_says(app, client: DocumentedClient, name, case):
+    world = None
+    # A world takes longer to make than all its requests: one that nobody has changed is good for the next role.
+    for role in sorted(ROLES_HERE, key=lambda role: role in case.allowed):
+        if world is None:
+            empty_tables()
+            world = World()
+        if has_written_something(app, client, name, case, role, world):
+            world = None
+
+
+def has_written_something(app, client, name, case, role, world):
+    """Send the request of a role, fail unless the answer is the table's, and return whether it changed anything."""
     method, path = name.split()
     sent = {"json": case.body(world, role)}
     if case.form is not None:
@@ -99,13 +110,14 @@ def test_request_of_a_role_answers_as_the_table_says(app, client: DocumentedClie
     audited, told = count_rows(AuditEntry), count_rows(EventRecord)
     url, headers = url_of(app, path, case, world), world.headers(role)
     response = client.open(url, method=method, headers=headers, **sent)
-    assert response.status_code == case.expected(role), response.get_data(as_text=True)
+    assert response.status_code == case.expected(role), f"{role}: {response.get_data(as_text=True)}"
     has_read = name in AUDITED_READS and response.status_code < 300
     if method == "GET":
         assert_is_head_of(client.head(url, headers=headers), response)
     has_written = method != "GET" and response.status_code < 300 and name not in NOT_AUDITED
-    assert (count_rows(AuditEntry) > audited) == (has_written or has_read)
-    assert count_rows(EventRecord) == told or has_written
+    assert (count_rows(AuditEntry) > audited) == (has_written or has_read), role
+    assert count_rows(EventRecord) == told or has_written, role
+    return method != "GET" and response.status_code < 400
 
 
 @pytest.mark.parametrize(("name", "case"), KEYED_CASES, ids=KEYED_IDS)
