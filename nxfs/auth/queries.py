@@ -20,9 +20,12 @@ from nxfs.auth.models import (
     UserSession,
 )
 from nxfs.auth.permissions import permissions_of
+from nxfs.auth.scopes import SCOPES
 from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.errors import ForbiddenError
+from nxfs.core.messages import translate
+from nxfs.core.pagination import Page, page_of
 from nxfs.extensions import db
 from nxfs.files.models import StoredFile
 from nxfs.files.queries import labelled_file_columns
@@ -187,6 +190,14 @@ def get_api_token(actor: Actor, token_id: int) -> dict[str, Any]:
     """Return one of the actor's API tokens as ``select_api_tokens`` has it; it exists."""
     found = db.session.execute(select_api_tokens(actor).where(APIToken.id == token_id))
     return dict(found.mappings().one())
+
+
+def list_scopes(actor: Actor, *, page: int, page_size: int) -> Page:
+    """Return a page of what API tokens can be for, in the actor's language."""
+    start = (page - 1) * page_size
+    shown = list(SCOPES.items())[start : start + page_size]
+    items = [{"name": name, "description": translate(text, actor.language)} for name, text in shown]
+    return page_of(items, count=len(SCOPES), page=page, page_size=page_size)
 
 
 def find_people(user_ids: Collection[int]) -> Sequence[Row[Any]]:

@@ -310,6 +310,10 @@ class APITokenQuerySchema(PageQuerySchema):
     """Which page of one's tokens."""
 
 
+class ScopeQuerySchema(PageQuerySchema):
+    """Which page of the scopes."""
+
+
 class ScopeSchema(Schema):
     """Something that a token may be for."""
 

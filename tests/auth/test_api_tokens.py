@@ -236,5 +236,5 @@ def test_two_keys_of_one_user_are_the_same_whether_by_token_or_by_session(client
 
 def test_scopes_are_listed_with_what_they_are_for(client):
     headers = sign_in(client, create_user(language="no"))
-    listed = client.get(f"{PATH}scopes/", headers=headers).json
+    listed = client.get(f"{PATH}scopes/", headers=headers).json["results"]
     assert {each["name"]: each["description"] for each in listed} == {name: text.nb for name, text in SCOPES.items()}

@@ -15,14 +15,12 @@ from nxfs.auth.schemas import (
     APITokenSchema,
     CreatedAPITokenSchema,
     NewAPITokenSchema,
+    ScopeQuerySchema,
     ScopeSchema,
 )
-from nxfs.auth.scopes import SCOPES
 from nxfs.auth.service import api_tokens
-from nxfs.core import http
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import BusinessRuleError
-from nxfs.core.messages import translate
 from nxfs.core.pagination import Page, fetch_page
 
 blp = Blueprint("api_tokens", __name__, url_prefix="/api/auth/tokens", description="Personal tokens for scripts.")
@@ -75,7 +73,7 @@ def revoke_personal_token(token_id: int) -> None:
 
 @blp.get("/scopes/")
 @login_required
-@blp.response(200, ScopeSchema(many=True))
-def list_scopes() -> list[dict[str, str]]:
+@blp.paginated(ScopeSchema, ScopeQuerySchema)
+def list_scopes(query: dict[str, int]) -> Page:
     """List what API tokens can be for."""
-    return [{"name": name, "description": translate(text, http.language())} for name, text in SCOPES.items()]
+    return queries.list_scopes(current_actor(), **query)
