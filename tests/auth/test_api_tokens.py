@@ -86,7 +86,9 @@ def test_every_route_is_for_one_scope_or_never_for_tokens(app):
     assert {
         name for name, blueprint in app.blueprints.items() if not getattr(blueprint, "takes_api_tokens", True)
     } == NEVER
-    assert {scope_of(name, method) for name in AREAS for method in ("GET", "POST")} == SCOPES.keys()
+    asked_for = {scope_of(name, method) for name in AREAS for method in ("GET", "POST")}
+    # Nothing of the server itself can be written, and accounts are not for tokens to write.
+    assert asked_for - {"system:write", None} == SCOPES.keys()
 
 
 def test_token_opens_nothing_beyond_its_scopes_by_any_method(app, client):
@@ -211,6 +213,28 @@ def test_what_an_administrator_does_to_an_account_ends_its_tokens_for_ever(clien
     db.session.commit()
     authentication.forget(user.id)
     assert client.get("/api/tasks/", headers=with_token(token)).status_code == 401
+
+
+def test_session_that_another_process_has_ended_makes_no_token(client, monkeypatch):
+    user = create_user()
+    headers = sign_in(client, user)
+    assert client.get("/api/auth/me/", headers=headers).status_code == 200
+    # This process still remembers it.
+    monkeypatch.setattr(authentication, "forget", lambda user_id: None)
+    users.end_user_sessions(actor=None, user_id=user.id)
+    assert client.post(PATH, json=NEW, headers=headers).status_code == 401
+    assert db.session.scalar(select(APIToken.id)) is None
+
+
+def test_administrators_token_makes_no_accounts_and_sets_no_passwords(client):
+    user, admin = create_user(), create_user(role="admin")
+    _, token = create_api_token(admin, *SCOPES)
+    assert client.get("/api/admin/users/", headers=with_token(token)).status_code == 200
+    body = {"email": "new@example.com", "role": "admin", "password": "gule-gummistøvler-39"}
+    assert client.post("/api/admin/users/", json=body, headers=with_token(token)).status_code == 403
+    reset = {"new_password": "gule-gummistøvler-39"}
+    path = f"/api/admin/users/{user.id}/reset-password/"
+    assert client.post(path, json=reset, headers=with_token(token)).status_code == 403
 
 
 def test_use_is_written_together_and_not_by_each_request(client):

@@ -82,7 +82,7 @@ def test_error_class_renders_as_a_sentence_in_the_language(error, language):
 
 def make(error: type[APIError]) -> APIError:
     """Return an instance, whatever the class wants to know."""
-    for arguments in ((), ("password",)):
+    for arguments in ((), ("password",), ("is_staff", "role")):
         try:
             return error(*arguments)
         except TypeError:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select, update
 
 from nxfs.auth.errors import APITokenNotFoundError, ExpiryTooLateError, TooManyAPITokensError
-from nxfs.auth.models import APIToken
+from nxfs.auth.models import APIToken, UserSession
 from nxfs.auth.service import authentication, sessions, tokens
 from nxfs.core import clock
 from nxfs.core.actor import Actor
+from nxfs.core.errors import TokenRevokedError
 from nxfs.core.transaction import Transaction, transaction
 
 # What scanners of repositories look for; a session's tokens never begin so.
@@ -34,7 +35,8 @@ class CreatedToken:
 def create_token(*, actor: Actor, name: str, scopes: Sequence[str], expires_at: datetime | None = None) -> CreatedToken:
     """Make a token of the actor's for ``scopes``, valid until ``expires_at``, by default for 90 days.
 
-    Raises ``ExpiryTooLateError`` unless that is within a year, ``TooManyAPITokensError``.
+    Raises ``ExpiryTooLateError`` unless that is within a year, ``TooManyAPITokensError``, and ``TokenRevokedError``
+    when the actor's session has ended.
     """
     now = clock.now()
     expires_at = expires_at or now + LIFETIME
@@ -51,7 +53,11 @@ def create_token(*, actor: Actor, name: str, scopes: Sequence[str], expires_at: 
     )
     with transaction() as tx:
         # Two requests at the same time could both find room for one more.
-        sessions.lock_user(tx, actor.id)
+        user = sessions.lock_user(tx, actor.id)
+        # Another process may not have heard yet that the session has ended, and a token would outlive it.
+        is_open = select(UserSession.id).where(UserSession.id == actor.session_id, UserSession.ended_at.is_(None))
+        if not user.is_active or user.must_change_password or tx.session.scalar(is_open) is None:
+            raise TokenRevokedError
         live = select(func.count()).where(_is_live(actor.id), APIToken.expires_at > now)
         if (tx.session.scalar(live) or 0) >= MOST_TOKENS:
             raise TooManyAPITokensError(most=MOST_TOKENS)
