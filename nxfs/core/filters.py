@@ -40,8 +40,10 @@ class AnyOf(ma.fields.List):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[str]:
         texts = super()._deserialize(value, attr, data, **keywords)
-        values = list(dict.fromkeys(part.strip() for text in texts for part in self._split(text) if part.strip()))
-        if len(values) > MOST_VALUES:
+        parts = [part.strip() for text in texts for part in self._split(text) if part.strip()]
+        values = list(dict.fromkeys(parts))
+        # Repeats too, as the document counts them.
+        if len(parts) > MOST_VALUES:
             sentence = Text("Give at most {most} values.", "Oppgi høyst {most} verdier.")
             raise ma.ValidationError([sentence.fill(most=MOST_VALUES)])  # type: ignore[list-item]
         if not values and texts:

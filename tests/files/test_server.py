@@ -35,7 +35,7 @@ from tests.server import ServerProcess
 from tests.waiting import wait_until
 
 MOST_UPLOAD_BYTES = 12 * MEGABYTE
-KILLS = 6
+KILLS = 3
 SLOW_UPLOADS = 6
 LONGEST_ANSWER_SECONDS = 2
 ME = "/api/auth/me/"
@@ -109,6 +109,7 @@ def test_body_with_a_length_beyond_the_limit_is_413(site: Site) -> None:
     assert (answer.status, error_of(answer)["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+@once
 def test_chunked_upload_is_kept(site: Site) -> None:
     body = form(("file", "cabin.jpg", image_bytes()))
     pieces = [body[start : start + 100] for start in range(0, len(body), 100)]
@@ -277,6 +278,7 @@ def test_contradicting_lengths_are_refused(site: Site, lines: tuple[str, ...]) -
     assert (answer.status, error_of(answer)["code"]) == (400, "MALFORMED_REQUEST")
 
 
+@once
 def test_others_are_answered_while_files_are_inspected(site: Site) -> None:
     content = slow_image()
     codes, seconds = [], []
@@ -423,6 +425,7 @@ def _upload_alone(site: Site, content: bytes, filename: str) -> int:
     return requests.post(site.server.url + UPLOAD, headers=headers, files=files, timeout=60).status_code
 
 
+@once
 def test_bucket_takes_shows_and_loses_files_and_may_be_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where files wait before they go to the bucket: other tests would share it otherwise.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
