@@ -316,7 +316,7 @@ class Config:
     RATELIMIT_ANONYMOUS: tuple[tuple[int, int], ...] = _setting("600 per hour", rates)
     RATELIMIT_LOGIN: tuple[tuple[int, int], ...] = _setting("5 per minute", rates)
     RATELIMIT_LOGIN_ADDRESS: tuple[tuple[int, int], ...] = _setting("20 per minute", rates)
-    RATELIMIT_REFRESH: tuple[tuple[int, int], ...] = _setting("60 per minute, 1200 per hour", rates)
+    RATELIMIT_REFRESH: tuple[tuple[int, int], ...] = _setting("300 per minute, 6000 per hour", rates)
     RATELIMIT_UPLOAD: tuple[tuple[int, int], ...] = _setting("200 per hour", rates)
     RATELIMIT_BULK: tuple[tuple[int, int], ...] = _setting("10 per minute, 100 per hour", rates)
     RATELIMIT_BULK_IDS: tuple[tuple[int, int], ...] = _setting("100000 per minute, 500000 per hour", rates)

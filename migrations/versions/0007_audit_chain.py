@@ -87,6 +87,8 @@ def upgrade() -> None:
     op.add_column("audit_entries", sa.Column("position", sa.Integer(), nullable=True))
     op.add_column("audit_entries", sa.Column("link", sa.String(length=64), nullable=True))
     _chain_former_entries()
+    op.drop_index("ix_audit_entries_target_type_target_id", "audit_entries")
+    op.create_index("ix_audit_entries_target", "audit_entries", ["target_type", "target_id", "occurred_at", "id"])
     op.create_index("uq_audit_entries_day_position", "audit_entries", ["day", "position"], unique=True)
     op.drop_index("ix_audit_entries_occurred_at", "audit_entries")
     op.drop_index("ix_audit_entries_actor_id", "audit_entries")
@@ -112,6 +114,8 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION chain_audit_entry")
     else:
         op.execute("DROP TRIGGER audit_entries_chain")
+    op.drop_index("ix_audit_entries_target", "audit_entries")
+    op.create_index("ix_audit_entries_target_type_target_id", "audit_entries", ["target_type", "target_id"])
     indexes = (
         "ix_audit_entries_failures",
         "ix_audit_entries_request_id",

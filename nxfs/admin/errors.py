@@ -27,6 +27,15 @@ class NotGrantableError(ForbiddenError):
     )
 
 
+class MailNotSetUpError(BusinessRuleError):
+    """A letter would have to be sent, and there is no mail server to send it by."""
+
+    message = Text(
+        "Mail is not set up here. Choose a password instead of a letter.",
+        "E-post er ikke satt opp her. Velg et passord i stedet for et brev.",
+    )
+
+
 class OwnAccountError(BusinessRuleError):
     """Nobody takes the own account away, or passes by what protects it."""
 

@@ -52,7 +52,7 @@ def login_required(view: View) -> View:
             authentication.require_own_password(g.actor)
         if not takes_keys:
             return view(*args, **kwargs)
-        return idempotency.answer_once(partial(view, *args, **kwargs), user_id=g.actor.id, location=location)
+        return idempotency.answer_once(partial(view, *args, **kwargs), actor=g.actor, location=location)
 
     # Refused as well: who has to choose a new password first.
     errors = (AuthenticationRequiredError, ScopeMissingError)

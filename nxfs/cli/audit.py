@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TextIO
 
@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 from nxfs.admin.queries import audit as queries
 from nxfs.admin.schemas.audit import FORMATS, OUTCOMES, AuditEntrySchema
 from nxfs.admin.service import audit as service
+from nxfs.cli.output import print_table
 from nxfs.core import audit_verification, clock
 from nxfs.core.audit_chain import BrokenLink
 
@@ -53,8 +54,7 @@ def tail(limit: int, is_json: bool, **filters: Any) -> None:
     if not found:
         click.echo("There are no such entries.")
         return
-    for line in _table([HEADINGS, *map(_cells, found)]):
-        click.echo(line)
+    print_table(HEADINGS, [_cells(entry) for entry in found])
 
 
 @audit.command("verify")
@@ -135,11 +135,3 @@ def _cells(item: dict[str, Any]) -> tuple[str, ...]:
         item["outcome"],
         item["address"] or "-",
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    # What others have written may not move the terminal's cursor, nor begin a line.
-    plain = [["".join(letter if letter.isprintable() else "�" for letter in cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
-    for row in plain:
-        yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 from flask.cli import AppGroup
 
 from nxfs.auth import queries
 from nxfs.auth.service.lockout import Attempt
+from nxfs.cli.output import print_table
 from nxfs.core.http import address_of
 from nxfs.core.limits.limiter import Limiter, current_limiter
 from nxfs.core.limits.requests import subject_of_address, subject_of_user
 from nxfs.core.limits.rules import LIMITS, Standing, setting_of
 from nxfs.core.limits.shared import AwayError
 from nxfs.core.settings import setting
+from nxfs.core.transaction import transaction
 
 ADDRESS = click.option("--address", help="An IP address instead of an account.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -72,6 +74,8 @@ def reset(account: str | None, address: str | None, everybody: bool, yes: bool) 
         count = sum(limiter.reset(subject) for subject in subjects)
     except AwayError as error:
         raise click.ClickException("Redis does not answer.") from error
+    with transaction() as tx:
+        tx.audit("limits.reset", actor_id=None, changes={"subjects": [subjects, []], "count": [count, 0]})
     click.echo(f"Reset {count} {'counter' if count == 1 else 'counters'}.")
 
 
@@ -124,16 +128,4 @@ def _print(entries: Sequence[dict[str, object]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
-    for line in _table(entries):
-        click.echo(line)
-
-
-def _table(entries: Sequence[dict[str, object]]) -> Iterator[str]:
-    rows = [[name.upper() for name in entries[0]], *([_text(value) for value in each.values()] for each in entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _text(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    print_table([name.upper() for name in entries[0]], [list(each.values()) for each in entries])

@@ -21,14 +21,15 @@ SURE = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 
 
 def text(value: Any) -> str:
-    """Return ``value`` as a cell of a table."""
+    """Return ``value`` as a cell of a table, of which nothing moves the terminal's cursor or begins a line."""
     if value in (None, "", []):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return clock.to_wire(value.replace(microsecond=0))
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    written = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in written)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

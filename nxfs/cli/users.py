@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 
 from nxfs.admin.queries import users as queries
 from nxfs.admin.schemas.users import AdminUserSchema, NewUserSchema
+from nxfs.admin.service import invitations
 from nxfs.admin.service import users as service
 from nxfs.auth import queries as accounts_queries
 from nxfs.auth.errors import UserNotFoundError
@@ -18,7 +19,6 @@ from nxfs.auth.permissions import PERMISSIONS
 from nxfs.auth.schemas import SessionSchema
 from nxfs.cli.output import AS_JSON, SURE, print_fields, print_json, print_table, require_sure, sentences
 from nxfs.core import mail
-from nxfs.core.settings import setting
 from nxfs.extensions import db
 
 HEADINGS = ("ID", "USERNAME", "EMAIL", "ROLE", "ACTIVE", "GROUPS", "LAST SEEN")
@@ -46,7 +46,6 @@ def create(email: str, invite: bool, prompt: bool, **options: Any) -> None:
     With a random password, which is shown once, unless --prompt or --invite is given. It has to be changed at the first
     sign-in.
     """
-    _require_mail(invite)
     with sentences():
         sent = {"email": email, **{name: value for name, value in options.items() if value}}
         sent = {name: list(value) if isinstance(value, tuple) else value for name, value in sent.items()}
@@ -120,8 +119,9 @@ def set_password(user: str, link: bool, prompt: bool, is_sure: bool) -> None:
 
     A random one, which is shown once, unless --prompt or --link is given. It has to be changed at the next sign-in.
     """
-    _require_mail(link)
     with sentences():
+        if link:
+            invitations.require_mail()
         found = _find(user)
         require_sure(f"Reset the password of {found.email} and end all sessions?", is_sure=is_sure)
         password = None if link else _password(prompt)
@@ -210,11 +210,6 @@ def _tell_password(password: str | None, prompt: bool) -> None:
         click.echo("A link to choose a password is on its way.")
     elif not prompt:
         click.echo(f"Password, shown only now: {password}")
-
-
-def _require_mail(is_needed: bool) -> None:
-    if is_needed and not setting("SMTP_URL") and setting("NXFS_ENV") != "development":
-        raise click.ClickException("Mail is not set up: set SMTP_URL, or do without the letter.")
 
 
 def _device(user_agent: str | None) -> str | None:

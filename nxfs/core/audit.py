@@ -46,7 +46,7 @@ class AuditEntry(db.Model):
         Index("ix_audit_entries_occurred_at_id", "occurred_at", "id"),
         Index("ix_audit_entries_actor_id_occurred_at_id", "actor_id", "occurred_at", "id"),
         Index("ix_audit_entries_action_occurred_at_id", "action", "occurred_at", "id"),
-        Index("ix_audit_entries_target_type_target_id", "target_type", "target_id"),
+        Index("ix_audit_entries_target", "target_type", "target_id", "occurred_at", "id"),
         Index("ix_audit_entries_request_id", "request_id"),
         Index(
             "ix_audit_entries_failures",

@@ -216,7 +216,7 @@ def test_page_costs_three_statements(admin):
         ({}, "ix_audit_entries_occurred_at_id"),
         ({"actor": "7"}, "ix_audit_entries_actor_id_occurred_at_id"),
         ({"action": ["users.updated"]}, "ix_audit_entries_action_occurred_at_id"),
-        ({"target": ("user", 7)}, "ix_audit_entries_target_type_target_id"),
+        ({"target": ("user", 7)}, "ix_audit_entries_target"),
         ({"outcome": "failure"}, "ix_audit_entries_failures"),
         ({"request_id": "request-1"}, "ix_audit_entries_request_id"),
         ({"cursor": (clock.now(), 7)}, "ix_audit_entries_occurred_at_id"),

@@ -8,13 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import select
 
+from nxfs.admin.service import users
 from nxfs.auth.models import Group, GroupMember, GroupPermission, PasswordReset, User, UserPermission
 from nxfs.core import clock, mail
 from nxfs.core.audit import AuditEntry
 from nxfs.core.event_log import EventRecord
+from nxfs.core.limits.limiter import EXTENSION, Limiter
 from nxfs.core.names import name_key
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
+from tests.core.limits.quotas import quotas
 from tests.factories.users import PASSWORD, bearer, create_user, open_session, reload, sign_in
 from tests.mail_sink import MailSink
 
@@ -301,7 +304,9 @@ def test_change_replaces_rights_and_leaves_an_entry_for_each_kind(client, admin)
         ("users.updated", {"first_name": ["", "Åse"]}),
     ]
     again = client.patch(url(user), headers=admin, json=body)
-    assert (again.json["version"], len(audited())) == (changed.json["version"], 3)
+    # Nothing has changed, and the account was shown.
+    assert (again.json["version"], len(audited())) == (changed.json["version"], 4)
+    assert audited()[3] == ("users.viewed", None)
     emptied = client.put(url(user), headers=admin, json={"user_permissions": [], "groups": []})
     assert (emptied.json["groups"], emptied.json["user_permissions"], emptied.json["role"]) == ([], [], "staff")
     assert told() == ["user_updated", "user_updated"]
@@ -420,3 +425,36 @@ def test_unlock_lets_in_who_was_locked_out(client, admin):
 def test_user_names_of_the_server_are_free_of_sql(client, admin):
     assert client.get(USERS, query_string={"search": "' OR 1=1 --"}, headers=admin).json["count"] == 0
     assert db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def test_what_was_answered_to_an_administrator_is_not_told_again_to_who_is_none_any_more(client):
+    demoted = create_user(role="admin")
+    headers = {**sign_in(client, demoted), "Idempotency-Key": "once"}
+    body = {"email": "ny@example.com", "password": "gule-gummistøvler-39"}
+    assert client.post("/api/admin/users/", json=body, headers=headers).status_code == 201
+    users.update_user(actor=None, user_id=create_user(role="admin").id, values={})
+    users.update_user(actor=None, user_id=demoted.id, values={"role": "user"})
+    answer = client.post("/api/admin/users/", json=body, headers=headers)
+    assert (answer.status_code, "ny@example.com" in answer.text) == (422, False)
+
+
+@pytest.mark.parametrize("way", ["invite", "reset"])
+def test_letter_that_cannot_be_sent_is_refused_before_anything_happens(app, client, admin, monkeypatch, way):
+    monkeypatch.setitem(app.config, "NXFS_ENV", "production")
+    user = create_user()
+    path, body = (
+        ("/api/admin/users/", {"email": "ny@example.com"}) if way == "invite" else (url(user, "reset-password"), {})
+    )
+    answer = client.post(path, json=body, headers=admin)
+    assert (answer.status_code, audited()) == (422, [])
+    assert reload(user).password_hash == user.password_hash
+
+
+def test_unlocking_forgets_also_how_often_it_was_tried_in_the_last_minute(app, client, admin, monkeypatch):
+    monkeypatch.setitem(app.extensions, EXTENSION, Limiter(quotas(login="2 per minute"), share=25))
+    user = create_user()
+    guess = {"email": user.email, "password": "wrong-password"}
+    statuses = [client.post("/api/auth/token/", json=guess).status_code for _ in range(3)]
+    assert statuses == [401, 401, 429]
+    assert client.post(url(user, "unlock"), headers=admin).status_code == 200
+    assert client.post("/api/auth/token/", json={**guess, "password": PASSWORD}).status_code == 200

@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import gevent
 import pytest
 import requests
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, insert, text, update
 
-from nxfs.auth.models import PasswordReset
-from nxfs.auth.service import sessions
+from nxfs.auth.models import APIToken, PasswordReset
+from nxfs.auth.service import api_tokens, sessions, token_use
 from nxfs.core import clock
 from nxfs.core.transaction import transaction
 from nxfs.extensions import db
 from tests import services
-from tests.factories.users import PASSWORD, create_user
+from tests.factories.users import PASSWORD, create_api_token, create_user
 from tests.server import ServerProcess
 
 AUTH = "/api/auth"
@@ -128,6 +128,38 @@ def test_locking_an_updated_user_does_not_wait_for_others_new_rows_that_refer_to
         )
         tx.session.execute(text("SET LOCAL lock_timeout = '5s'"))
         assert sessions.lock_user(tx, user_id).id == user_id
+
+
+@pytest.mark.skipif(
+    services.chosen_engine() == "sqlite", reason="SQLite has one writer at a time, and no locks of rows."
+)
+def test_uses_of_tokens_are_written_while_the_tokens_are_revoked(app):
+    user = create_user()
+    problems = []
+
+    def repeat(act):
+        with app.app_context():
+            for _ in range(40):
+                try:
+                    act()
+                except Exception as error:
+                    problems.append(repr(error))
+
+    def write():
+        for token_id in sorted(token_ids, reverse=True):
+            token_use._noted[token_id] = (clock.now(), None)
+        token_use.write()
+
+    def revoke():
+        with transaction() as tx:
+            api_tokens.revoke_tokens(tx, user.id, actor_id=None)
+            tx.session.execute(update(APIToken).values(revoked_at=None))
+
+    token_ids = [create_api_token(user)[0] for _ in range(20)]
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(repeat, act) for act in (write, revoke)]:
+            each.result()
+    assert problems == []
 
 
 def test_parallel_guesses_do_not_get_more_than_five_tries(servers):

@@ -62,7 +62,8 @@ def test_invitation_is_sent_before_the_command_ends(run, app, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["create", "ny@example.com", "--invite"], ["set-password", "kari", "--link"]])
-def test_letters_without_a_mail_server_are_refused_before_anything_changes(run, arguments):
+def test_letters_without_a_mail_server_are_refused_before_anything_changes(app, run, monkeypatch, arguments):
+    monkeypatch.setitem(app.config, "NXFS_ENV", "production")
     kari = create_user(username="kari")
     result = run(*arguments)
     assert (result.exit_code, "Mail is not set up" in result.output) == (1, True)

@@ -21,7 +21,7 @@ from nxfs.admin.schemas.groups import (
 )
 from nxfs.admin.service import group_members, groups
 from nxfs.auth.guards import current_actor, login_required
-from nxfs.core.api.batches import BatchQuerySchema, BatchUpdatedSchema, is_batch, updated
+from nxfs.core.api.batches import BatchQuerySchema, BatchUpdatedSchema, count_ids, is_batch, updated
 from nxfs.core.api.blueprint import Blueprint
 from nxfs.core.errors import ConflictError, ForbiddenError, NotFoundError
 from nxfs.core.pagination import Page
@@ -132,6 +132,7 @@ class GroupMembers(MethodView):
         Those that do not exist or are above you are named in the answer; the others become members.
         """
         actor, user_ids = current_actor(), values["user_ids"]
+        count_ids(user_ids)
         failures = group_members.add_members(actor=actor, group_id=group_id, user_ids=user_ids, **options)
         return updated(user_ids, failures, language=actor.language)
 
@@ -147,5 +148,6 @@ class GroupMembers(MethodView):
         Those that do not exist or are above you are named in the answer; the others are members no longer.
         """
         actor, user_ids = current_actor(), values["user_ids"]
+        count_ids(user_ids)
         failures = group_members.remove_members(actor=actor, group_id=group_id, user_ids=user_ids, **options)
         return updated(user_ids, failures, language=actor.language)

@@ -51,7 +51,7 @@ class Users(MethodView):
     @login_required
     @blp.arguments(NewUserSchema(partial=("password",)))
     @blp.response(201, AdminUserSchema)
-    @blp.raises(ForbiddenError, ConflictError)
+    @blp.raises(ForbiddenError, ConflictError, BusinessRuleError)
     def post(self, values: dict[str, Any]) -> dict[str, Any]:
         """Create an account.
 

@@ -74,5 +74,7 @@ def _delete_traces(tx: Transaction, user_id: int) -> None:
     tx.session.execute(delete(RefreshToken).where(RefreshToken.session_id.in_(own_sessions)))
     of_user = UserSession.user_id == user_id
     tx.session.execute(update(UserSession).where(of_user).values(address=None, user_agent=None))
+    # In the order in which their uses are written.
+    tx.session.execute(select(APIToken.id).where(APIToken.user_id == user_id).order_by(APIToken.id).with_for_update())
     for model in (PasswordReset, APIToken, UserPermission, GroupMember):
         tx.session.execute(delete(model).where(model.user_id == user_id))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from nxfs.admin.errors import MailNotSetUpError
 from nxfs.auth.models import User
 from nxfs.auth.service import password_changes
 from nxfs.core.messages import Text
+from nxfs.core.settings import setting
 from nxfs.core.transaction import Transaction
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -47,6 +49,12 @@ et døgn:
 {link}
 """,
 )
+
+
+def require_mail() -> None:
+    """Raise ``MailNotSetUpError`` in production when no letter could be sent; elsewhere the log says so."""
+    if setting("NXFS_ENV") == "production" and not setting("SMTP_URL"):
+        raise MailNotSetUpError
 
 
 def invite(tx: Transaction, user: User) -> None:

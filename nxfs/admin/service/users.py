@@ -22,6 +22,7 @@ from nxfs.core import clock
 from nxfs.core.actor import Actor
 from nxfs.core.audit import difference, plain_values
 from nxfs.core.events import audience_of
+from nxfs.core.limits import limiter
 from nxfs.core.transaction import Transaction, release_connection, transaction
 from nxfs.core.versions import NO_PRECONDITION, Precondition
 from nxfs.extensions import db
@@ -44,6 +45,8 @@ def create_user(*, actor: Actor | None, values: Mapping[str, Any], password: str
     role = roles.role_in(values, present="user")
     # Before a password is hashed, which takes its time.
     policies.require_grantable_roles(actor, role)
+    if password is None:
+        invitations.require_mail()
     columns.setdefault("username", _free_username(columns["email"]))
     release_connection()
     user = accounts.new_user(values=columns, password=password or secrets.token_urlsafe(32), role=role)
@@ -96,6 +99,9 @@ def update_user(
             _tell(tx, case, changes)
         if is_active != user.is_active:
             _switch(tx, case, is_active=is_active)
+        elif not changes:
+            # The answer shows the account all the same.
+            tx.audit("users.viewed", actor_id=case.actor_id, target=user)
 
 
 def set_active(*, actor: Actor | None, user_id: int, is_active: bool) -> None:
@@ -110,6 +116,8 @@ def reset_password(*, actor: Actor | None, user_id: int, new_password: str | Non
     sign-in. Raises ``WeakPasswordError``, ``OwnAccountError``, ``InactiveAccountError``, and as ``open_case`` does.
     """
     policies.require_users_manager(actor)
+    if new_password is None:
+        invitations.require_mail()
     if actor is not None and actor.id == user_id:
         # Who has only found an open session must not get the account with it.
         raise OwnAccountError
@@ -157,6 +165,7 @@ def unlock_user(*, actor: Actor | None, user_id: int) -> None:
     with transaction() as tx:
         networks = lockout.forget_failures_of(tx, user_id)
         case = open_case(tx, actor, user_id)
+        tx.after_commit(lambda: limiter.forget(lockout.subject_of(user_id)))
         changes = {"networks": [networks, 0]}
         tx.audit("users.unlocked", actor_id=case.actor_id, target=case.user, changes=changes)
 

@@ -78,7 +78,10 @@ def revoke_token(*, actor: Actor, token_id: int) -> None:
 def revoke_tokens(tx: Transaction, user_id: int, *conditions: ColumnElement[bool], actor_id: int | None) -> list[int]:
     """Revoke the user's tokens that meet ``conditions``, and return the ids of those that were not yet."""
     user = sessions.lock_user(tx, user_id)
-    statement = update(APIToken).where(_is_live(user_id), *conditions).values(revoked_at=clock.now())
+    # In the order of ids, as uses of tokens are written: they would wait for each other in a circle.
+    live = select(APIToken.id).where(_is_live(user_id), *conditions).order_by(APIToken.id)
+    locked = live.with_for_update(**sessions.ROW_LOCK)
+    statement = update(APIToken).where(APIToken.id.in_(locked)).values(revoked_at=clock.now())
     revoked = statement.returning(APIToken.id).execution_options(synchronize_session=False)
     token_ids = sorted(tx.session.scalars(revoked))
     if token_ids:

@@ -108,6 +108,11 @@ def name_hash_of(user_id: int) -> str:
     return _hash_of(f"user {user_id}")
 
 
+def subject_of(user_id: int) -> str:
+    """Return under what sign-ins to an account are counted, wherever they come from."""
+    return f"account:{name_hash_of(user_id)}"
+
+
 def _hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 

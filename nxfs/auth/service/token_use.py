@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cachetools import LRUCache
 from sqlalchemy import bindparam, update
 
 from nxfs.auth.models import APIToken
@@ -12,12 +13,19 @@ from nxfs.core import audit, clock
 from nxfs.core.transaction import transaction
 
 # By the token's id: when it was used, and the address that it was used from.
+PRECISION = timedelta(minutes=1)
+MOST_KNOWN = 10_000
+_known: LRUCache[int, datetime] = LRUCache(MOST_KNOWN)
 _noted: dict[int, tuple[datetime, str | None]] = {}
 
 
 def note(token_id: int) -> None:
-    """Remember that the token is used by the present request; no database."""
-    _noted[token_id] = (clock.now(), audit.origin.get().address)
+    """Remember that the token is used by the present request, unless it was a moment ago; no database."""
+    now = clock.now()
+    if token_id in _known and now - _known[token_id] < PRECISION:
+        return
+    _known[token_id] = now
+    _noted[token_id] = (now, audit.origin.get().address)
 
 
 def write() -> None:

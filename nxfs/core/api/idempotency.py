@@ -11,6 +11,7 @@ from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from nxfs.core import http, idempotency
+from nxfs.core.actor import Actor
 from nxfs.core.api.parser import IGNORED_PARAMETERS, feed_body
 from nxfs.core.errors import APIError, InvalidInputError
 from nxfs.core.idempotency import Answer, ForestalledError, KeyInUseError, KeyReusedError
@@ -47,8 +48,10 @@ _KEY = re.compile(f"[!-~]{{1,{LONGEST_KEY}}}")
 _under_way: set[str] = set()
 
 
-def answer_once(view: Callable[[], ResponseReturnValue], *, user_id: int, location: str | None) -> ResponseReturnValue:
-    """Return the answer of ``view``, or what was answered when ``user_id`` sent this request with this key before.
+def answer_once(view: Callable[[], ResponseReturnValue], *, actor: Actor, location: str | None) -> ResponseReturnValue:
+    """Return the answer of ``view``, or what was answered when ``actor`` sent this request with this key before.
+
+    Who has other rights by then has sent another request: what was answered may be closed to them now.
 
     All that the view writes becomes one commit together with its answer. ``location`` is that of its ``arguments``, if
     it reads a body. Without a key, and for requests that only read, ``view`` is called and nothing else. Raises
@@ -56,12 +59,12 @@ def answer_once(view: Callable[[], ResponseReturnValue], *, user_id: int, locati
     """
     if request.method not in WRITING or HEADER not in request.headers:
         return view()
-    record_id = _record_id(user_id, _read_key())
+    record_id = _record_id(actor.id, _read_key())
     if record_id in _under_way:
         raise KeyInUseError
     _under_way.add(record_id)
     try:
-        fingerprint = _fingerprint(location)
+        fingerprint = _fingerprint(actor, location)
         known = idempotency.find_answer(record_id)
         # None is held while a file is inspected or a text is rendered.
         release_connection()
@@ -121,12 +124,12 @@ def _record_id(user_id: int, key: str) -> str:
     return hashlib.blake2b(f"{user_id} {request.method} {rule} {key}".encode(), digest_size=32).hexdigest()
 
 
-def _fingerprint(location: str | None) -> str:
+def _fingerprint(actor: Actor, location: str | None) -> str:
     """Return what two requests have in common only if they ask for the same."""
     secret = hashlib.blake2b(setting("SECRET_KEY").encode()).digest()
     digest = hashlib.blake2b(key=secret, digest_size=32, person=b"idempotency")
     address = request.path.rstrip("/"), _query_string(), request.headers.get("If-Match", "")
-    for part in address:
+    for part in (*address, actor.role, *sorted(actor.permissions)):
         digest.update(f"{len(part)} {part} ".encode())
     feed_body(request, location, digest)
     return digest.hexdigest()

@@ -97,6 +97,13 @@ def current_limiter() -> Limiter | None:
     return limiter
 
 
+def forget(subject: str) -> None:
+    """Let ``subject`` begin anew with all its quotas; raises ``AwayError``."""
+    limiter = current_limiter()
+    if limiter is not None:
+        limiter.reset(subject)
+
+
 def spend(limit: str, subject: str, units: int = 1) -> None:
     """Count ``units`` of ``subject`` (``user:7``, ``address:…``, ``account:…``) against the limit of this name.
 
