@@ -60,7 +60,8 @@ def writer_lock_of_threads(monkeypatch):
     monkeypatch.setattr("nxfs.core.transaction._sqlite_writer", threading.RLock())
 
 
-# Each role takes a minute, and what it finds on one engine it would find on the other. Users ask for what is public too.
+# Each role takes a minute, and what it finds on one engine it would find on the other. Users ask for what is public
+# as well.
 ROLES = {"sqlite": ("user",), "postgresql": ("admin",)}
 
 
