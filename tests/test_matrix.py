@@ -27,7 +27,7 @@ CASES = [(name, case) for name, cases in RULES.items() for case in cases]
 ROLES_HERE = (
     ("anonymous", "stranger", "assignee", "owner", "staff")
     if services.chosen_engine() == "sqlite"
-    else ("stranger", "member", "admin")
+    else ("member", "admin")
 )
 # The own account is closed by it: whoever sends it again is nobody.
 ENDS_THE_SESSION = {"DELETE /api/auth/me/"}
