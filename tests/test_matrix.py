@@ -25,16 +25,16 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CASES = [(name, case) for name, cases in RULES.items() for case in cases]
 # The table is about rules, not about engines, and each case needs a world of its own: each role on one engine at least.
 ROLES_HERE = (
-    ("anonymous", "stranger", "assignee", "owner", "staff")
+    ("anonymous", "assignee", "owner", "staff")
     if services.chosen_engine() == "sqlite"
-    else ("member", "admin")
+    else ("stranger", "member", "admin")
 )
 # The own account is closed by it: whoever sends it again is nobody.
 ENDS_THE_SESSION = {"DELETE /api/auth/me/"}
 KEYED_CASES = [
     (name, case)
     for name, cases in RULES.items()
-    for case in (cases if services.chosen_engine() == "sqlite" else cases[:1])
+    for case in (cases if services.chosen_engine() == "sqlite" else ())
     if not name.startswith("GET") and set(case.allowed) & set(SIGNED_IN)
 ]
 KEYED_IDS = [f"{name} {'/'.join(case.arguments)}".strip() for name, case in KEYED_CASES]

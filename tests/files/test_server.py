@@ -353,6 +353,7 @@ def test_stop_lets_an_upload_finish(site: Site) -> None:
     assert json.loads(answer.result().content)["filename"] in site.names() & site.stored()
 
 
+@once
 def test_kill_in_the_middle_of_uploads_leaves_whole_files_or_nothing(tmp_path: Path) -> None:
     random = Random(7)
     with sites.begin(tmp_path) as site:

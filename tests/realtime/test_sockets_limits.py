@@ -16,11 +16,15 @@ import requests
 from nxfs.realtime.connections import MOST_WAITING_BYTES
 from nxfs.realtime.hub import MOST_CONNECTIONS_OF_A_USER, MOST_ROOMS
 from nxfs.realtime.sockets import BURST, LARGEST_MESSAGE, MOST_VIOLATIONS
+from tests import services
 from tests.realtime.payloads import refusal, require_answer, require_envelope, require_valid
 from tests.realtime.people import Person
 from tests.realtime.polling import Polling
 from tests.realtime.socket_client import POLLING, WEBSOCKET, Refused, SocketClient
 from tests.server import ServerProcess
+
+# Places, sizes and rates are counted in the process, beside whatever database.
+pytestmark = pytest.mark.skipif(services.chosen_engine() != "sqlite", reason="Once, beside SQLite, is enough.")
 
 Connect = Callable[..., SocketClient]
 Newcomer = Callable[..., Person]
