@@ -17,9 +17,8 @@ from nxfs.core.networks import is_among, subscriber_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# What is asked by monitors all the time, and pages and files for browsers outside of it.
+# Not what browsers and balancers ask for outside of it: pages and files.
 COUNTED = "/api/"
-PROBES = "/api/system/health/"
 ADMINISTRATION = "/api/admin/"
 FORM = "multipart/form-data"
 
@@ -121,7 +120,7 @@ def _count_address(limit: str) -> None:
 
 def _is_counted() -> bool:
     # Browsers ask with OPTIONS by themselves.
-    if request.method == "OPTIONS" or not request.path.startswith(COUNTED) or f"{request.path}/".startswith(PROBES):
+    if request.method == "OPTIONS" or not request.path.startswith(COUNTED):
         return False
     if limiter.current_limiter() is None:
         return False
