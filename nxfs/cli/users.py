@@ -13,6 +13,7 @@ from nxfs.admin.schemas.users import AdminUserSchema, NewUserSchema
 from nxfs.admin.service import invitations
 from nxfs.admin.service import users as service
 from nxfs.auth import queries as accounts_queries
+from nxfs.auth.devices import device_of
 from nxfs.auth.errors import UserNotFoundError
 from nxfs.auth.models import ROLES, User
 from nxfs.auth.permissions import PERMISSIONS
@@ -23,7 +24,6 @@ from nxfs.extensions import db
 
 HEADINGS = ("ID", "USERNAME", "EMAIL", "ROLE", "ACTIVE", "GROUPS", "LAST SEEN")
 SESSION_HEADINGS = ("ID", "LAST USED", "SINCE", "ADDRESS", "DEVICE")
-LONGEST_DEVICE = 60
 PROMPT = click.option("--prompt", is_flag=True, help="Ask for the password instead of making one up.")
 
 users = AppGroup("users", help="Look at accounts, create, change, disable and erase them.")
@@ -171,7 +171,7 @@ def sessions(user: str, end: bool, is_sure: bool, is_json: bool) -> None:
         for row in rows:
             print_json(SessionSchema(exclude=["is_current"]).dump(row))
     elif rows:
-        cells = [(row.id, row.last_used_at, row.created_at, row.address, _device(row.user_agent)) for row in rows]
+        cells = [(row.id, row.last_used_at, row.created_at, row.address, device_of(row.user_agent)) for row in rows]
         print_table(SESSION_HEADINGS, cells)
     else:
         click.echo("There are no sessions.")
@@ -210,7 +210,3 @@ def _tell_password(password: str | None, prompt: bool) -> None:
         click.echo("A link to choose a password is on its way.")
     elif not prompt:
         click.echo(f"Password, shown only now: {password}")
-
-
-def _device(user_agent: str | None) -> str | None:
-    return user_agent and user_agent[:LONGEST_DEVICE]

@@ -45,7 +45,7 @@ class Attempt:
     @property
     def subject(self) -> str:
         """Under what attempts at the account are counted, wherever they come from."""
-        return f"account:{self.name_hash}"
+        return _subject(self.name_hash)
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -110,7 +110,11 @@ def name_hash_of(user_id: int) -> str:
 
 def subject_of(user_id: int) -> str:
     """Return under what sign-ins to an account are counted, wherever they come from."""
-    return f"account:{name_hash_of(user_id)}"
+    return _subject(name_hash_of(user_id))
+
+
+def _subject(name_hash: str) -> str:
+    return f"account:{name_hash}"
 
 
 def _hash_of(key: str) -> str:

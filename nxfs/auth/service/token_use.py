@@ -12,9 +12,11 @@ from nxfs.auth.models import APIToken
 from nxfs.core import audit, clock
 from nxfs.core.transaction import transaction
 
-# By the token's id: when it was used, and the address that it was used from.
+# What is stored may be this old; each token costs one write in this time, in each process.
 PRECISION = timedelta(minutes=1)
 MOST_KNOWN = 10_000
+
+# By the token's id: when it was noted last; what is still to be written, with the address that it was used from.
 _known: LRUCache[int, datetime] = LRUCache(MOST_KNOWN)
 _noted: dict[int, tuple[datetime, str | None]] = {}
 
